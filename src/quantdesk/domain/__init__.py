@@ -1,0 +1,1 @@
+"""Nouns, ports and errors: what every room shares, resting on numpy alone."""

@@ -1,0 +1,100 @@
+"""Bars adjusted for splits and dividends, computed from raw prices and known events only."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from quantdesk.domain.arrays import Bools, Float64, Times
+from quantdesk.domain.panel import Panel
+
+
+@dataclass(frozen=True, eq=False)
+class Bars:
+    """Hold total-return-adjusted bars; all arrays have shape (n_times, n_instruments).
+
+    The adjustment runs forward from the first bar of the panel, so a later split or dividend
+    changes no earlier value. Levels are therefore comparable within one ``Bars`` only: features
+    must not depend on them.
+
+    Parameters
+    ----------
+    times : Times
+        Bar closes (n_times,).
+    open, high, low, close : Float64
+        Adjusted prices, NaN where the instrument did not trade (``close`` carries the last one).
+    volume : Float64
+        Split-adjusted units.
+    returns : Float64
+        Log total return from the last close to this one; NaN before the second close.
+    is_traded : Bools
+        Whether a bar exists.
+    fields : frozenset of str
+        The fields that the data really carries.
+    """
+
+    times: Times
+    open: Float64
+    high: Float64
+    low: Float64
+    close: Float64
+    volume: Float64
+    returns: Float64
+    is_traded: Bools
+    fields: frozenset[str]
+
+    @classmethod
+    def of(cls, panel: Panel) -> "Bars":
+        """Adjust a panel's raw prices for the splits and dividends in it."""
+        close = panel.fields["close"]
+        index = adjustment(panel)
+        carried = carry_forward(close * index)
+        return cls(
+            times=panel.times,
+            open=panel.get("open") * index,
+            high=panel.get("high") * index,
+            low=panel.get("low") * index,
+            close=carried,
+            volume=panel.get("volume") / unit_growth(panel),
+            returns=log_changes(carried),
+            is_traded=np.isfinite(close),
+            fields=frozenset(panel.fields),
+        )
+
+
+def unit_growth(panel: Panel) -> Float64:
+    """Count the units that one unit held at the first bar has become by splits."""
+    ratio = panel.get("split")
+    growth: Float64 = np.cumprod(np.where(np.isfinite(ratio) & (ratio > 0), ratio, 1.0), axis=0)
+    return growth
+
+
+def adjustment(panel: Panel) -> Float64:
+    """Compute the factor from a raw price to a total-return price, 1 at the first bar.
+
+    On an ex-date the holder of one old unit has ``split`` new ones, each with ``dividend`` in
+    cash, reinvested at that bar's close.
+    """
+    growth = unit_growth(panel)
+    if "dividend" not in panel.fields:
+        return growth
+    close = carry_forward(panel.fields["close"])
+    paid = np.nan_to_num(panel.fields["dividend"])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        reinvested = np.where(np.isfinite(close) & (close > 0), 1.0 + paid / close, 1.0)
+    reinvested[0] = 1.0
+    return growth * np.cumprod(reinvested, axis=0)
+
+
+def carry_forward(values: Float64) -> Float64:
+    """Fill each NaN with the last finite value above it in its column; leading NaN remain."""
+    rows = np.where(np.isfinite(values), np.arange(len(values))[:, None], 0)
+    filled: Float64 = np.take_along_axis(values, np.maximum.accumulate(rows, axis=0), axis=0)
+    return filled
+
+
+def log_changes(levels: Float64) -> Float64:
+    """Compute log(levels[t] / levels[t - 1]); the first row is NaN."""
+    changes = np.full(levels.shape, np.nan)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        changes[1:] = np.log(levels[1:] / levels[:-1])
+    return changes
