@@ -87,9 +87,9 @@ def adjustment(panel: Panel) -> Float64:
 
 def carry_forward(values: Float64) -> Float64:
     """Fill each NaN with the last finite value above it in its column; leading NaN remain."""
-    rows = np.where(np.isfinite(values), np.arange(len(values))[:, None], 0)
-    filled: Float64 = np.take_along_axis(values, np.maximum.accumulate(rows, axis=0), axis=0)
-    return filled
+    known = np.where(np.isfinite(values), np.arange(len(values))[:, None], 0)
+    last = np.maximum.accumulate(known, axis=0)
+    return np.take_along_axis(values, last, axis=0)
 
 
 def log_changes(levels: Float64) -> Float64:

@@ -1,7 +1,7 @@
 """One typed door to numba: compile on first use, keep the result on disk."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numba
 
@@ -13,5 +13,4 @@ def compiled(function: Function) -> Function:
 
     ``fastmath`` stays off: a missing value (NaN) means something here.
     """
-    wrapped: Function = numba.njit(cache=True, nogil=True)(function)
-    return wrapped
+    return cast(Function, numba.njit(cache=True, nogil=True)(function))
