@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quantdesk.domain.arrays import Bools, Float64, Times
+from quantdesk.domain.arrays import Bools, Float64, Ints, Times
 from quantdesk.domain.panel import Panel
 
 
@@ -64,8 +64,7 @@ class Bars:
 def unit_growth(panel: Panel) -> Float64:
     """Count the units that one unit held at the first bar has become by splits."""
     ratio = panel.get("split")
-    growth: Float64 = np.cumprod(np.where(np.isfinite(ratio) & (ratio > 0), ratio, 1.0), axis=0)
-    return growth
+    return np.multiply.accumulate(np.where(np.isfinite(ratio) & (ratio > 0), ratio, 1.0), axis=0)
 
 
 def adjustment(panel: Panel) -> Float64:
@@ -87,8 +86,8 @@ def adjustment(panel: Panel) -> Float64:
 
 def carry_forward(values: Float64) -> Float64:
     """Fill each NaN with the last finite value above it in its column; leading NaN remain."""
-    known = np.where(np.isfinite(values), np.arange(len(values))[:, None], 0)
-    last = np.maximum.accumulate(known, axis=0)
+    known: Ints = np.where(np.isfinite(values), np.arange(len(values))[:, None], 0)
+    last: Ints = np.maximum.accumulate(known, axis=0)
     return np.take_along_axis(values, last, axis=0)
 
 

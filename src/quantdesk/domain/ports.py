@@ -5,11 +5,11 @@ from typing import Protocol, runtime_checkable
 
 from quantdesk.domain.arrays import Float64
 from quantdesk.domain.dataset import Dataset
-from quantdesk.domain.decision import Signal
+from quantdesk.domain.decision import Signal, Target
 from quantdesk.domain.errors import StrategyError
 from quantdesk.domain.forecast import Forecast, Forecasts
 from quantdesk.domain.panel import Panel
-from quantdesk.domain.trade import Fill, Order
+from quantdesk.domain.trade import Event, Order
 
 
 @runtime_checkable
@@ -107,8 +107,21 @@ class Broker(Protocol):
         """Accept orders for the next bar; an id seen before is ignored."""
         ...
 
-    def fills(self, panel: Panel) -> list[Fill]:
-        """Report the trades since the last call, up to the panel's last bar."""
+    def advance(self, panel: Panel) -> list[Event]:
+        """Report what happened in the panel's last bar: splits, cash flows, fills, in that order."""
+        ...
+
+
+class Decides(Protocol):
+    """Anything that can trade: it sees history and what is held, and wants a portfolio."""
+
+    @property
+    def lookback(self) -> int:
+        """Bars of history, the present one included, that a decision reads."""
+        ...
+
+    def target(self, panel: Panel, held: Float64) -> Target:
+        """Decide at the panel's last close, holding ``held`` (n_instruments,) fractions of net asset value."""
         ...
 
 

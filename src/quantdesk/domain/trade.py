@@ -79,3 +79,48 @@ class Position:
     symbol: str
     quantity: Decimal
     average_price: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Record that one old unit became ``ratio`` new ones.
+
+    Parameters
+    ----------
+    symbol : str
+        The instrument.
+    ratio : Decimal
+        New units for one old.
+    time : numpy.datetime64
+        Close of the ex-date's bar, UTC.
+    """
+
+    symbol: str
+    ratio: Decimal
+    time: np.datetime64
+
+
+@dataclass(frozen=True, slots=True)
+class CashFlow:
+    """Record money that moved without a trade.
+
+    Parameters
+    ----------
+    kind : str
+        ``deposit``, ``dividend`` or ``borrow``.
+    symbol : str
+        The instrument, empty where it concerns the whole account.
+    amount : Decimal
+        Account currency, to the cent; positive comes in.
+    time : numpy.datetime64
+        When it was booked, UTC.
+    """
+
+    kind: str
+    symbol: str
+    amount: Decimal
+    time: np.datetime64
+
+
+Event = Fill | Split | CashFlow
+"""What a broker can report."""

@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""Targets become orders, orders become fills: sizing to units, costs, the simulated broker, the fast path."""

@@ -1,0 +1,217 @@
+"""A strategy is a choice of parts; fitted, it can trade."""
+
+import hashlib
+import importlib.util
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from quantdesk.domain.arrays import Float64, Times
+from quantdesk.domain.dataset import Dataset
+from quantdesk.domain.decision import Target
+from quantdesk.domain.errors import StrategyError
+from quantdesk.domain.forecast import Forecast, Forecasts
+from quantdesk.domain.panel import Panel
+from quantdesk.domain.ports import Forecaster, Model, SignalRule, Sizing
+from quantdesk.features import dataset as datasets
+from quantdesk.portfolio.limits import Limits
+
+Rebalance = Literal["daily", "weekly", "monthly"]
+
+DECISION_LOOKBACK = 62
+"""Bars that sizing and the rebalancing calendar read beside the forecast's own lookback."""
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """Choose the parts, in the order in which data flows through them.
+
+    Parameters
+    ----------
+    name : str
+        What reports and orders call it.
+    description : str
+        What it believes, in one sentence.
+    features : tuple of str
+        Feature names or globs such as ``momentum_*``; those whose fields the data lacks are left out.
+    model : Model
+        Learns the forecast.
+    signal : SignalRule
+        Turns the forecast into how strongly to lean.
+    sizing : Sizing
+        Turns that into weights.
+    horizon : int
+        The horizon it trades, bars; one of ``horizons``.
+    horizons : tuple of int
+        The horizons it forecasts, bars.
+    rebalance : {"daily", "weekly", "monthly"}
+        How often it decides: at the first bar of each period, and whenever nothing is held.
+    limits : Limits
+        What the loop allows.
+    """
+
+    name: str
+    description: str
+    features: tuple[str, ...]
+    model: Model
+    signal: SignalRule
+    sizing: Sizing
+    horizon: int = 5
+    horizons: tuple[int, ...] = (1, 5, 10, 20)
+    rebalance: Rebalance = "weekly"
+    limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        if self.horizon not in self.horizons:
+            raise StrategyError(
+                f"strategy {self.name!r} trades horizon {self.horizon}", f"one of {self.horizons}", "add it to horizons"
+            )
+        if self.rebalance not in ("daily", "weekly", "monthly"):
+            raise StrategyError(
+                f"strategy {self.name!r} rebalances {self.rebalance!r}", "daily, weekly or monthly", "choose one"
+            )
+
+    def dataset(self, panel: Panel) -> Dataset:
+        """Compute the features and labels it asks for on a panel."""
+        return datasets.build(panel, self.features, self.horizons)
+
+    def fit(self, dataset: Dataset, seed: int) -> "FittedStrategy":
+        """Learn from every sample of a dataset."""
+        return FittedStrategy(self, self.model.fit(dataset, seed))
+
+    def decide(self, forecast: Forecast, panel: Panel, held: Float64) -> Target:
+        """Turn a forecast into the portfolio wanted, whatever the calendar says."""
+        signal = self.signal.signal(forecast, held)
+        return Target(self.sizing.weights(signal, forecast, panel))
+
+    def is_due(self, times: Times, held: Float64) -> bool:
+        """Tell whether the last of ``times`` opens a new period, or nothing is held."""
+        if not held.any() or self.rebalance == "daily" or len(times) < 2:
+            return True
+        if self.rebalance == "weekly":
+            # Weeks begin on Monday; day 0 of the epoch was a Thursday.
+            weeks = (times[-2:].astype("datetime64[D]").astype(np.int64) + 3) // 7
+            return bool(weeks[0] != weeks[1])
+        months = times[-2:].astype("datetime64[M]")
+        return bool(months[0] != months[1])
+
+    def fingerprint(self) -> str:
+        """Digest every choice into 16 hexadecimal digits."""
+        return hashlib.sha256(repr(self).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, eq=False)
+class FittedStrategy:
+    """A strategy that has learned and can trade.
+
+    Parameters
+    ----------
+    strategy : Strategy
+        The parts.
+    forecaster : Forecaster
+        What its model learned.
+    """
+
+    strategy: Strategy
+    forecaster: Forecaster
+
+    @property
+    def lookback(self) -> int:
+        """Bars of history, the present one included, that a decision reads."""
+        own = datasets.lookback(self.strategy.features) + self.forecaster.lookback
+        return max(own, DECISION_LOOKBACK)
+
+    def forecast(self, panel: Panel) -> Forecast:
+        """Forecast from the panel's last close."""
+        recent = panel.rows(max(0, len(panel.times) - self.lookback), len(panel.times))
+        return self.forecaster.forecast(self.strategy.dataset(recent)).at(-1)
+
+    def target(self, panel: Panel, held: Float64) -> Target:
+        """Decide at the panel's last close; all NaN where the calendar says to leave things."""
+        if not self.strategy.is_due(panel.times, held):
+            return Target(np.full(len(held), np.nan))
+        return self.strategy.decide(self.forecast(panel), panel, held)
+
+
+@dataclass(frozen=True, eq=False)
+class Rehearsed:
+    """A strategy whose forecasts were computed in one batch; a law holds them equal to the live ones.
+
+    Parameters
+    ----------
+    strategy : Strategy
+        The parts.
+    forecasts : Forecasts
+        One for each time it will be asked to decide at.
+    """
+
+    strategy: Strategy
+    forecasts: Forecasts
+
+    @property
+    def lookback(self) -> int:
+        """Bars of history, the present one included, that a decision reads."""
+        return DECISION_LOOKBACK
+
+    def target(self, panel: Panel, held: Float64) -> Target:
+        """Decide at the panel's last close from the forecast made for it."""
+        if not self.strategy.is_due(panel.times, held):
+            return Target(np.full(len(held), np.nan))
+        row = int(np.searchsorted(self.forecasts.times, panel.now))
+        if row == len(self.forecasts.times) or self.forecasts.times[row] != panel.now:
+            raise StrategyError(
+                f"no forecast was rehearsed for {panel.now}", f"a time up to {self.forecasts.times[-1]}", "rehearse it"
+            )
+        return self.strategy.decide(self.forecasts.at(row), panel, held)
+
+
+def shipped_folder() -> Path:
+    """Find the folder of the strategies that come with the desk."""
+    installed = Path(__file__).parent / "strategies"
+    return installed if installed.is_dir() else Path(__file__).parents[2] / "strategies"
+
+
+def folders(home: Path) -> list[Path]:
+    """List where strategies are looked for: the working folder, the desk's home, those shipped."""
+    places = (Path.cwd() / "strategies", home / "strategies", shipped_folder())
+    return [place for place in dict.fromkeys(place.resolve() for place in places) if place.is_dir()]
+
+
+def find(home: Path) -> dict[str, Path]:
+    """Map each strategy's name (its file's stem) to its file; the first folder that has it wins."""
+    found: dict[str, Path] = {}
+    for folder in folders(home):
+        for path in sorted(folder.glob("[!_]*.py")):
+            found.setdefault(path.stem, path)
+    return found
+
+
+def load(name: str, home: Path) -> Strategy:
+    """Load a strategy by name or by the path of its file.
+
+    Raises
+    ------
+    StrategyError
+        If there is no such strategy, or its file does not define ``STRATEGY``.
+    """
+    known = find(home)
+    path = Path(name) if name.endswith(".py") else known.get(name)
+    if path is None or not path.is_file():
+        raise StrategyError(
+            f"no strategy {name!r}", f"one of {', '.join(known)}, or the path of a .py file", "see `desk strategies`"
+        )
+    spec = importlib.util.spec_from_file_location(f"desk_strategy_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    strategy = getattr(module, "STRATEGY", None)
+    if not isinstance(strategy, Strategy):
+        raise StrategyError(
+            f"{path} defines no STRATEGY", "`STRATEGY = Strategy(...)` at module level", "see any file in strategies/"
+        )
+    return strategy
