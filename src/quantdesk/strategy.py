@@ -17,6 +17,8 @@ from quantdesk.domain.forecast import Forecast, Forecasts
 from quantdesk.domain.panel import Panel
 from quantdesk.domain.ports import Forecaster, Model, SignalRule, Sizing
 from quantdesk.features import dataset as datasets
+from quantdesk.features import library
+from quantdesk.features.scale import SCALE_LOOKBACK
 from quantdesk.portfolio.limits import Limits
 
 Rebalance = Literal["daily", "weekly", "monthly"]
@@ -80,7 +82,7 @@ class Strategy:
 
     def fit(self, dataset: Dataset, seed: int) -> "FittedStrategy":
         """Learn from every sample of a dataset."""
-        return FittedStrategy(self, self.model.fit(dataset, seed))
+        return FittedStrategy(self, self.model.fit(dataset, seed), dataset.feature_names)
 
     def decide(self, forecast: Forecast, panel: Panel, held: Float64) -> Target:
         """Turn a forecast into the portfolio wanted, whatever the calendar says."""
@@ -113,21 +115,29 @@ class FittedStrategy:
         The parts.
     forecaster : Forecaster
         What its model learned.
+    feature_names : tuple of str
+        The features it learned from.
     """
 
     strategy: Strategy
     forecaster: Forecaster
+    feature_names: tuple[str, ...]
 
     @property
     def lookback(self) -> int:
         """Bars of history, the present one included, that a decision reads."""
-        own = datasets.lookback(self.strategy.features) + self.forecaster.lookback
-        return max(own, DECISION_LOOKBACK)
+        known = library.discover()
+        features = library.lookback([known[name] for name in self.feature_names])
+        return max(features, SCALE_LOOKBACK) + self.forecaster.lookback + DECISION_LOOKBACK
+
+    def dataset(self, panel: Panel) -> Dataset:
+        """Compute what it reads at the panel's last close, and no more."""
+        recent = panel.rows(max(0, len(panel.times) - self.lookback), len(panel.times))
+        return datasets.build(recent, self.feature_names, self.strategy.horizons)
 
     def forecast(self, panel: Panel) -> Forecast:
         """Forecast from the panel's last close."""
-        recent = panel.rows(max(0, len(panel.times) - self.lookback), len(panel.times))
-        return self.forecaster.forecast(self.strategy.dataset(recent)).at(-1)
+        return self.forecaster.forecast(self.dataset(panel)).at(-1)
 
     def target(self, panel: Panel, held: Float64) -> Target:
         """Decide at the panel's last close; all NaN where the calendar says to leave things."""

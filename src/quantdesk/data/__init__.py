@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""Get bars, judge their quality, and keep them with the time they became known."""

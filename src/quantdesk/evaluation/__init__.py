@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""Walk-forward, backtest, scores, significance, verdict, report: what a strategy is worth, and why to believe it."""

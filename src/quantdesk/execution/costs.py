@@ -120,6 +120,11 @@ class Market(NamedTuple):
             lot=np.array([instrument.lot_size for instrument in panel.instruments]),
         )
 
+    def since(self, start: int) -> "Market":
+        """Return the bars from ``start`` on."""
+        # Ticks and lots have no time axis.
+        return Market(*(values[start:] if name not in ("tick", "lot") else values for name, values in self._asdict().items()))
+
 
 def _years(times: Times) -> Float64:
     elapsed = np.diff(times, prepend=times[:1]) / np.timedelta64(1, "D")

@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""From a signal to the portfolio wanted: sizing and limits."""

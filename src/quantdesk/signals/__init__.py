@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""Signal rules: from a forecast to how strongly to lean, one file each."""

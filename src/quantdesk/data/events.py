@@ -1,0 +1,110 @@
+"""Work out dividends and delistings that a price table only implies."""
+
+import numpy as np
+
+from quantdesk.domain.arrays import Float64, Ints, Times
+from quantdesk.domain.bars import carry_forward
+from quantdesk.domain.errors import DataError
+
+NOISE = 2e-4
+"""Implied dividends below this fraction of the price are rounding, not cash."""
+
+GONE_AFTER_SESSIONS = 5
+"""An instrument whose last bar is at least this many dates before the panel's end has left the market."""
+
+SURVIVORS_ONLY = "no instrument leaves before the end: probably survivors only"
+
+
+def implied_dividends(close: Float64, adjusted: Float64, times: Times, symbols: tuple[str, ...]) -> Float64:
+    """Derive the cash that makes the total return of ``close`` equal that of ``adjusted``.
+
+    With one unit's cash d reinvested at the close c, the total return is c_t (1 + d_t / c_t) /
+    c_{t-1}; setting it equal to a_t / a_{t-1} gives d_t.
+
+    Parameters
+    ----------
+    close, adjusted : Float64
+        Close, and close adjusted for dividends (n_times, n_instruments).
+    times : Times
+        Bar closes (n_times,), for naming faults.
+    symbols : tuple of str
+        Columns, for naming faults.
+
+    Returns
+    -------
+    Float64
+        Cash a unit on the ex-date (n_times, n_instruments), NaN where there is none.
+
+    Raises
+    ------
+    DataError
+        If an adjusted close falls against the close by more than 1 %: no dividend does that.
+    """
+    ratio = carry_forward(np.where(np.isfinite(close) & (close > 0) & (adjusted > 0), adjusted / close, np.nan))
+    implied = np.full(close.shape, np.nan)
+    implied[1:] = ratio[1:] / ratio[:-1] - 1.0
+    implied[~np.isfinite(close)] = np.nan
+    _check_falls(implied, times, symbols)
+    noise = np.full(close.shape, NOISE)
+    if np.array_equal(np.round(adjusted, 2), adjusted, equal_nan=True):
+        # Both closes are rounded to the cent, at this bar and at the one before.
+        noise = np.maximum(noise, 0.01 / adjusted + 0.01 / close)
+    return np.where(implied > noise, implied * close, np.nan)
+
+
+def _check_falls(implied: Float64, times: Times, symbols: tuple[str, ...]) -> None:
+    rows, columns = np.nonzero(implied < -0.01)
+    if rows.size:
+        row, column = int(rows[0]), int(columns[0])
+        raise DataError(
+            f"adjusted close of {symbols[column]} falls {-implied[row, column]:.1%} against its close at {times[row]}",
+            "a ratio that dividends only raise",
+            f"check the split there ({rows.size} such bars), or pass --map adj_close= to leave the adjusted close unread",
+        )
+
+
+def departures(close: Float64, times: Times) -> Ints:
+    """Find the first bar after the last one of each instrument that left.
+
+    Parameters
+    ----------
+    close : Float64
+        Shape (n_times, n_instruments).
+    times : Times
+        Bar closes (n_times,).
+
+    Returns
+    -------
+    Ints
+        Position (n_instruments,); -1 where the instrument is still there near the end or never was.
+    """
+    is_traded = np.isfinite(close)
+    last = len(close) - 1 - np.argmax(is_traded[::-1], axis=0)
+    _, session = np.unique(times.astype("datetime64[D]"), return_inverse=True)
+    is_gone = is_traded.any(axis=0) & (session[-1] - session[last] >= GONE_AFTER_SESSIONS)
+    return np.where(is_gone, last + 1, -1)
+
+
+def delisting_proceeds(close: Float64, times: Times, haircut: float) -> Float64:
+    """Pay whoever still holds an instrument that vanished its last close less a haircut.
+
+    Parameters
+    ----------
+    close : Float64
+        Shape (n_times, n_instruments).
+    times : Times
+        Bar closes (n_times,).
+    haircut : float
+        Fraction lost. Shumway (1997), "The delisting bias in CRSP data", finds about 0.3 for
+        delistings for cause.
+
+    Returns
+    -------
+    Float64
+        Cash a unit on the first bar after the last (n_times, n_instruments), NaN elsewhere.
+    """
+    proceeds = np.full(close.shape, np.nan)
+    gone = departures(close, times)
+    columns = np.flatnonzero(gone >= 0)
+    proceeds[gone[columns], columns] = close[gone[columns] - 1, columns] * (1.0 - haircut)
+    return proceeds

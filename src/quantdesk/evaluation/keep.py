@@ -1,0 +1,152 @@
+"""Keep a run: report, numbers and model in one folder that appears whole, and in MLflow."""
+
+import json
+import math
+import os
+import pickle
+import shutil
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+from quantdesk import registry
+from quantdesk.domain.errors import DeskError
+from quantdesk.evaluation.evaluate import scores_at
+from quantdesk.evaluation.outcome import Evaluation
+from quantdesk.evaluation.report.page import write
+from quantdesk.strategy import FittedStrategy
+
+
+def keep(evaluation: Evaluation, fitted: FittedStrategy, home: Path, out: Path | None = None) -> Path:
+    """Write ``report.html``, ``evaluation.json`` and ``fitted.pkl``, and record the run.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        What came out.
+    fitted : FittedStrategy
+        What the last fold learned.
+    home : Path
+        The desk's folder.
+    out : Path or None
+        Where to; by default ``home/runs/RUN_ID``. Files of an earlier run there are replaced.
+
+    Returns
+    -------
+    Path
+        The report.
+
+    Raises
+    ------
+    DeskError
+        If the disk does not take it; nothing half-written is left.
+    """
+    folder = out or home / "runs" / evaluation.run_id
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".unfinished-") as unfinished:
+            made = _write_all(evaluation, fitted, Path(unfinished), folder)
+            folder.mkdir(exist_ok=True)
+            kept = [Path(shutil.move(path, folder / path.name)) for path in made]
+            registry.record_run(
+                home,
+                evaluation.strategy,
+                f"{evaluation.data} {evaluation.run_id}",
+                _params(evaluation),
+                _scores(evaluation),
+                kept,
+            )
+    except OSError as error:
+        raise DeskError(
+            f"{error.filename or folder}: {error.strerror or error}",
+            "room and permission to write",
+            "free the disk or choose --out",
+        ) from error
+    return folder / "report.html"
+
+
+def summarise(evaluation: Evaluation, report: Path) -> dict[str, object]:
+    """Return what ``desk evaluate --json`` prints; numbers that do not exist are null."""
+    traded = scores_at(evaluation.horizon, evaluation.forecast_scores)
+    summary: dict[str, object] = {
+        "run_id": evaluation.run_id,
+        "strategy": evaluation.strategy,
+        "data": evaluation.data,
+        "fingerprint": evaluation.fingerprint,
+        "verdict": evaluation.verdict.headline,
+        "grade": evaluation.verdict.grade,
+        "reasons": list(evaluation.verdict.reasons),
+        "caveats": list(evaluation.verdict.caveats),
+        "net_sharpe": _number(evaluation.performance.sharpe),
+        "gross_sharpe": _number(evaluation.gross_performance.sharpe),
+        "deflated_sharpe": _number(evaluation.significance.deflated_sharpe),
+        "probabilistic_sharpe": _number(evaluation.significance.probabilistic_sharpe),
+        "alpha_sharpe": _number(evaluation.alpha_significance.sharpe),
+        "alpha_probabilistic_sharpe": _number(evaluation.alpha_significance.probabilistic_sharpe),
+        "beta": _number(evaluation.beta),
+        "n_trials": evaluation.significance.n_trials,
+        "n_effective_trials": evaluation.significance.n_effective_trials,
+        "max_drawdown": _number(evaluation.performance.max_drawdown),
+        "turnover": _number(evaluation.performance.turnover),
+        "cost_bps": _number(evaluation.costs.cost_bps),
+        "break_even_bps": _number(evaluation.costs.break_even_bps),
+        "ic_mean": _number(traded.ic_mean),
+        "rank_ic_mean": _number(traded.rank_ic_mean),
+        "rank_ic_t": _number(traded.rank_ic_t),
+        "interval_coverage": _number(traded.interval_coverage),
+        "performance": _numbers(asdict(evaluation.performance)),
+        "forecast_scores": [_numbers(asdict(scores)) for scores in evaluation.forecast_scores],
+        "baselines": {
+            name: {"net_sharpe": _number(performance.sharpe), **_numbers(asdict(performance))}
+            for name, performance in evaluation.baseline_performance.items()
+        },
+        "settings": evaluation.settings,
+        "seed": evaluation.seed,
+        "seconds": {step: round(seconds, 3) for step, seconds in evaluation.seconds.items()},
+        "report": str(report),
+    }
+    return summary
+
+
+def _write_all(evaluation: Evaluation, fitted: FittedStrategy, folder: Path, final: Path) -> list[Path]:
+    report = write(evaluation, folder / "report.html")
+    numbers = folder / "evaluation.json"
+    numbers.write_text(json.dumps(summarise(evaluation, final / "report.html"), indent=2, allow_nan=False))
+    model = folder / "fitted.pkl"
+    model.write_bytes(pickle.dumps(fitted))
+    os.sync()
+    return [report, numbers, model]
+
+
+def _params(evaluation: Evaluation) -> dict[str, str]:
+    receipts = {
+        "data": evaluation.data,
+        "fingerprint": evaluation.fingerprint,
+        "seed": str(evaluation.seed),
+        "run_id": evaluation.run_id,
+    }
+    return {name.replace(" ", "_"): value[:500] for name, value in {**receipts, **evaluation.settings}.items()}
+
+
+def _scores(evaluation: Evaluation) -> dict[str, float]:
+    traded = scores_at(evaluation.horizon, evaluation.forecast_scores)
+    return {
+        "net_sharpe": evaluation.performance.sharpe,
+        "gross_sharpe": evaluation.gross_performance.sharpe,
+        "deflated_sharpe": evaluation.significance.deflated_sharpe,
+        "n_trials": float(evaluation.significance.n_trials),
+        "max_drawdown": evaluation.performance.max_drawdown,
+        "turnover": evaluation.performance.turnover,
+        "cost_bps": evaluation.costs.cost_bps,
+        "ic_mean": traded.ic_mean,
+        "rank_ic_mean": traded.rank_ic_mean,
+        "interval_coverage": traded.interval_coverage,
+    }
+
+
+def _number(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def _numbers(values: dict[str, object]) -> dict[str, object]:
+    return {name: _number(value) if isinstance(value, float) else value for name, value in values.items()}

@@ -1,0 +1,1 @@
+"""The report: one page a person would rather look at than read."""

@@ -1,0 +1,171 @@
+"""Show what the numbers rest on: folds, every trade, chance, receipts."""
+
+import json
+import math
+
+import numpy as np
+
+from quantdesk.domain.arrays import Times
+from quantdesk.domain.trade import Fill
+from quantdesk.evaluation.outcome import Evaluation, Significance
+from quantdesk.evaluation.report.axes import time_ticks
+from quantdesk.evaluation.report.charts import empty, frame, keys
+from quantdesk.evaluation.report.wording import confidence, count, day, escape, moments, number, section, table
+
+_CONVENTIONS = {
+    "observed, T-1": "standard error at the observed Sharpe ratio, over T − 1 bars (Bailey & López de Prado 2012)",
+    "null, T": "standard error at the Sharpe ratio of the null, over T bars (López de Prado, Lipton & Zoonekynd 2025)",
+}
+
+
+def folds(evaluation: Evaluation) -> str:
+    """Draw the spans learned from and judged on."""
+    caption = "One row a fold, first on top: it learns on the pale span and is judged on the strong one, which it never saw."
+    spans = evaluation.folds
+    if not spans:
+        return section("folds", "Folds", empty(caption))
+    stamps = np.array(spans, dtype="datetime64[s]").astype(np.float64)
+    first, last = float(stamps.min()), float(stamps.max())
+    places = 1000 * (stamps - first) / max(last - first, 1.0)
+    height = 1000 / len(spans)
+    shapes = ""
+    for row, (span, place) in enumerate(zip(spans, places, strict=True)):
+        text = f"fold {row + 1}: learns {day(span[0])} to {day(span[1])}, judged {day(span[2])} to {day(span[3])}"
+        shapes += _span("learns", place[0], place[1], row * height, height, text)
+        shapes += _span("judged", place[2], place[3], row * height, height, text)
+    grid = np.linspace(first, last, 2000).astype(np.int64).astype("datetime64[s]")
+    pixels = int(min(320, max(40, 18 * len(spans))))
+    ticks = time_ticks(grid)
+    uprights = "".join(f'<path class="rule" d="M{1000 * at:.1f} 0V1000"/>' for at, _ in ticks)
+    picture = frame(uprights + shapes, pixels, ticks, [])
+    legend = keys(["judged", "learned from"], [0, 0])
+    return section("folds", "Folds", f'<figure class="folds">{legend}{picture}<figcaption>{caption}</figcaption></figure>')
+
+
+def trades(fills: tuple[Fill, ...], bars: Times) -> str:
+    """Carry every trade, as columns that the page shows a sheet at a time."""
+    if not fills:
+        return section("trades", "Every trade", '<p class="none">Nothing was traded.</p>')
+    tools = (
+        '<form class="tools"><label>Instrument <input name="symbol" list="symbols" autocomplete="off" spellcheck="false" '
+        'placeholder="all"></label><label>Side <select name="side"><option value="">both</option>'
+        '<option value="1">buys</option>'
+        '<option value="-1">sells</option></select></label><button type="button" name="csv">Save as CSV</button></form>'
+    )
+    heads = ("Time", "Instrument", "Side", "Quantity", "Price", "Value", "Fee")
+    head = "".join(f'<th scope="col">{name}</th>' for name in heads)
+    body = (
+        f'<div id="sheet">{tools}<p class="sum"></p>'
+        f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody></tbody></table></div>'
+        '<p class="pager"><button type="button" name="back">Earlier</button><span></span>'
+        '<button type="button" name="on">Later</button></p><datalist id="symbols"></datalist></div>'
+        f"<noscript><p class=none>The {count(len(fills))} trades are in this file, but the table needs JavaScript; "
+        "everything else on this page does not.</p></noscript>"
+        f'<script type="application/json" id="fills">{columns(fills, bars)}</script>'
+    )
+    caption = "Times are bar closes in UTC; price and fee are in account currency, the price with half-spread and impact in it."
+    return section("trades", "Every trade", f'{body}<p class="caption">{caption}</p>')
+
+
+def columns(fills: tuple[Fill, ...], bars: Times) -> str:
+    """Write trades as JSON columns with every digit kept, safe inside a script element.
+
+    Times and symbols are listed once and referred to by position; each column is one string,
+    values parted by spaces.
+    """
+    symbols = sorted({fill.symbol for fill in fills})
+    place = {symbol: index for index, symbol in enumerate(symbols)}
+    times, time_index = np.unique(np.array([fill.time for fill in fills]), return_inverse=True)
+    data = {
+        "times": moments(times, bars),
+        "symbols": symbols,
+        "time": " ".join(map(str, time_index.tolist())),
+        "symbol": " ".join(str(place[fill.symbol]) for fill in fills),
+        "quantity": " ".join(format(fill.quantity, "f") for fill in fills),
+        "price": " ".join(format(fill.price, "f") for fill in fills),
+        "fee": " ".join(format(fill.fee, "f") for fill in fills),
+    }
+    text = json.dumps(data, separators=(",", ":"))
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def chance(evaluation: Evaluation) -> str:
+    """Explain in a paragraph how easily luck explains the result, the convention named."""
+    whole, rest = evaluation.significance, evaluation.alpha_significance
+    years = evaluation.performance.n_bars / evaluation.performance.bars_per_year
+    story = f"<p>{_as_earned(whole, evaluation.performance.n_bars, years)}</p><p>{_beyond(rest, evaluation.beta)}</p>"
+    rows = [
+        ["Sharpe ratio a year", number(whole.sharpe), number(rest.sharpe)],
+        [
+            "Confidence that it exceeds 0 (probabilistic)",
+            *map(confidence, (whole.probabilistic_sharpe, rest.probabilistic_sharpe)),
+        ],
+        ["Best expected from noise", number(whole.expected_best_from_noise), number(rest.expected_best_from_noise)],
+        ["Confidence that it exceeds that (deflated)", *map(confidence, (whole.deflated_sharpe, rest.deflated_sharpe))],
+        ["Record needed for 95 %", _needed(whole), _needed(rest)],
+        ["Skew of bar returns", number(whole.skew), number(rest.skew)],
+        ["Kurtosis (3 for a normal)", number(whole.kurtosis, 1), number(rest.kurtosis, 1)],
+    ]
+    meaning = _CONVENTIONS.get(whole.convention, "as named")
+    note = f"Convention “{escape(whole.convention)}”: {meaning}; returns taken as independent."
+    body = table(["", "As earned", "Beyond equal weight"], rows, caption=note)
+    return section("chance", "How easily luck explains it", f'<div class="prose">{story}</div>{body}')
+
+
+def receipts(evaluation: Evaluation) -> str:
+    """List what it takes to run this again."""
+    pairs = [
+        ("Run", evaluation.run_id),
+        ("Data", f"{evaluation.data} ({evaluation.fingerprint})"),
+        ("Seed", str(evaluation.seed)),
+        *((name.replace("_", " "), str(value)) for name, value in evaluation.settings.items()),
+    ]
+    listed = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in pairs)
+    spent = [f"{escape(step)} {number(seconds, 1, 's')}" for step, seconds in evaluation.seconds.items()]
+    total = number(sum(evaluation.seconds.values()), 1, "s")
+    time = f'<p class="caption">Time spent: {total}, of which {" · ".join(spent)}.</p>' if spent else ""
+    again = f'<p class="caption">To repeat it: <code>desk verify {escape(evaluation.run_id)}</code></p>'
+    return section("receipts", "Receipts", f'<dl class="pairs">{listed}</dl>{time}{again}')
+
+
+def _span(style: str, begin: float, end: float, top: float, height: float, text: str) -> str:
+    return (
+        f'<rect class="{style}" x="{begin:.1f}" width="{max(end - begin, 1.0):.1f}" '
+        f'y="{top + 0.12 * height:.2f}" height="{0.76 * height:.2f}"><title>{escape(text)}</title></rect>'
+    )
+
+
+def _as_earned(of: Significance, n_bars: int, years: float) -> str:
+    if not math.isfinite(of.sharpe):
+        return "The returns do not vary, so there is no Sharpe ratio to judge."
+    trials = f"{count(of.n_trials)} {'trial was' if of.n_trials == 1 else 'trials were'}"
+    return (
+        f"The net Sharpe ratio is <b>{number(of.sharpe)}</b> a year over {count(n_bars)} bars ({number(years, 1)} years). "
+        f"Without any skill, a record as good as this or better comes by luck with a probability of "
+        f"{confidence(1.0 - of.probabilistic_sharpe)}. But {trials} counted on this data, worth "
+        f"{number(of.n_effective_trials, 1)} independent ones, and the best of so many is expected to show "
+        f"<b>{number(of.expected_best_from_noise)}</b> from noise alone. The confidence that the true ratio lies above that is "
+        f"<b>{confidence(of.deflated_sharpe)}</b>, the deflated Sharpe. {_length(of, years)}"
+    )
+
+
+def _length(of: Significance, years: float) -> str:
+    if not math.isfinite(of.min_track_record_years):
+        return "As the ratio is not positive, no length of record would make it evidence."
+    return (
+        f"Were it the only trial, {number(of.min_track_record_years, 1)} years at this ratio would show with 95 % confidence "
+        f"that it exceeds zero; there are {number(years, 1)}."
+    )
+
+
+def _beyond(of: Significance, beta: float) -> str:
+    return (
+        f"Part of any return is the market's. With {number(beta)} times the equal-weight baseline taken out, a Sharpe ratio of "
+        f"<b>{number(of.sharpe)}</b> is left, with a deflated Sharpe of <b>{confidence(of.deflated_sharpe)}</b>."
+    )
+
+
+def _needed(of: Significance) -> str:
+    if math.isinf(of.min_track_record_years):
+        return "no length suffices"
+    return number(of.min_track_record_years, 1, "years")

@@ -1,0 +1,120 @@
+"""The rules by which numbers become words: all of them stand here."""
+
+from quantdesk.domain.errors import DeskError
+from quantdesk.evaluation.outcome import ForecastScores, Performance, Significance, Verdict
+
+CONFIDENCE = 0.95
+"""A deflated Sharpe ratio at or above this counts as evidence."""
+
+HEADLINES = {
+    "none": "no evidence of an edge",
+    "weak": "weak evidence of an edge",
+    "evidence": "evidence of an edge",
+}
+
+
+def judge(
+    performance: Performance,
+    gross: Performance,
+    net: Significance,
+    alpha: Significance,
+    baselines: dict[str, Performance],
+    scores: ForecastScores,
+    caveats: tuple[str, ...],
+) -> Verdict:
+    """Decide what the numbers allow.
+
+    ``evidence`` asks for all of: a deflated Sharpe ratio of 0.95 after costs; the same for what is
+    left once the market is taken out; and more than every baseline. ``weak`` asks that what is left
+    once the market is taken out beats zero at 0.95 before trials are counted. Anything else is none.
+
+    Parameters
+    ----------
+    performance, gross : Performance
+        After costs, and without.
+    net, alpha : Significance
+        Of the net returns, and of those left after the equal-weight beta.
+    baselines : dict of str to Performance
+        The same bars at the same costs.
+    scores : ForecastScores
+        At the horizon traded.
+    caveats : tuple of str
+        Of the data.
+
+    Raises
+    ------
+    DeskError
+        If there are too few bars for any verdict.
+    """
+    if performance.n_bars < 60:
+        raise DeskError(f"only {performance.n_bars} bars out of sample", "60 or more", "bring a longer history")
+    best = max(baselines, key=lambda name: baselines[name].sharpe)
+    beats_all = performance.sharpe > baselines[best].sharpe
+    grade = "none"
+    if alpha.probabilistic_sharpe >= CONFIDENCE and performance.sharpe > 0:
+        grade = "weak"
+        if net.deflated_sharpe >= CONFIDENCE and alpha.deflated_sharpe >= CONFIDENCE and beats_all:
+            grade = "evidence"
+    reasons = (
+        _luck(net),
+        _market(alpha),
+        _baseline(performance, best, baselines[best], beats_all),
+        _costs(performance, gross),
+        _forecasts(scores),
+        _length(net, performance),
+    )
+    return Verdict(grade, _headline(grade, performance, alpha, net), reasons, caveats)
+
+
+def _headline(grade: str, performance: Performance, alpha: Significance, net: Significance) -> str:
+    if grade == "evidence":
+        why = "after costs, trials and the market, luck is an unlikely explanation"
+    elif performance.sharpe <= 0:
+        why = f"after costs it earned a Sharpe ratio of {performance.sharpe:.2f}"
+    elif alpha.probabilistic_sharpe < CONFIDENCE:
+        why = "what it earned is what the market paid, or luck"
+    elif net.deflated_sharpe < CONFIDENCE or alpha.deflated_sharpe < CONFIDENCE:
+        why = "it may be the best of several tries"
+    else:
+        why = "a simpler baseline did as well"
+    return f"{HEADLINES[grade]}: {why}"
+
+
+def _luck(net: Significance) -> str:
+    tried = "the first try on this data" if net.n_trials == 1 else f"the best of {net.n_trials} tries on this data"
+    return (
+        f"Net Sharpe {net.sharpe:.2f}, {tried}: noise would reach {net.expected_best_from_noise:.2f}; "
+        f"the chance that the true one is above that is {net.deflated_sharpe:.0%}."
+    )
+
+
+def _market(alpha: Significance) -> str:
+    return (
+        f"With the equal-weight market taken out the Sharpe ratio is {alpha.sharpe:.2f}; "
+        f"the chance that it is truly above zero is {alpha.probabilistic_sharpe:.0%}."
+    )
+
+
+def _baseline(performance: Performance, name: str, best: Performance, beats_all: bool) -> str:
+    relation = "beats" if beats_all else "does not beat"
+    return f"It {relation} the best baseline, {name}: {performance.sharpe:.2f} against {best.sharpe:.2f}."
+
+
+def _costs(performance: Performance, gross: Performance) -> str:
+    taken = gross.annual_return - performance.annual_return
+    return f"Costs took {taken:.1%} a year: the Sharpe ratio before them was {gross.sharpe:.2f}."
+
+
+def _forecasts(scores: ForecastScores) -> str:
+    return (
+        f"The forecasts ranked instruments with a rank IC of {scores.rank_ic_mean:.3f} (t = {scores.rank_ic_t:.1f}) "
+        f"{scores.horizon} bars ahead, and the 90 % intervals held {scores.interval_coverage:.0%} of outcomes."
+    )
+
+
+def _length(net: Significance, performance: Performance) -> str:
+    years = performance.n_bars / performance.bars_per_year
+    if net.sharpe <= 0:
+        return f"{years:.1f} years were traded out of sample."
+    needed = net.min_track_record_years
+    return f"{years:.1f} years were traded out of sample; at this Sharpe ratio {needed:.1f} are needed to tell it from zero."

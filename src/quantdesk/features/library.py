@@ -1,0 +1,105 @@
+"""Find the features that this folder declares, choose among them, and compute the chosen."""
+
+import importlib
+import pkgutil
+from collections.abc import Collection, Sequence
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+
+import numpy as np
+
+from quantdesk import features as folder
+from quantdesk.domain.arrays import Float32
+from quantdesk.domain.bars import Bars
+from quantdesk.domain.errors import StrategyError
+from quantdesk.domain.feature import Feature
+
+
+def discover() -> dict[str, Feature]:
+    """Collect every feature declared in this folder's modules, by name.
+
+    Raises
+    ------
+    StrategyError
+        If two modules declare the same name.
+    """
+    found: dict[str, Feature] = {}
+    for module in pkgutil.iter_modules(folder.__path__):
+        declared = getattr(importlib.import_module(f"{folder.__name__}.{module.name}"), "FEATURES", ())
+        for feature in declared:
+            if feature.name in found:
+                raise StrategyError(
+                    f"feature {feature.name!r} is declared twice, again in {module.name}.py",
+                    "one declaration a name",
+                    "rename one of the two",
+                )
+            found[feature.name] = feature
+    return found
+
+
+def choose(names: Sequence[str], fields: Collection[str]) -> tuple[tuple[Feature, ...], tuple[str, ...]]:
+    """Choose features by name or pattern, leaving out those whose fields the data does not carry.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Names or patterns such as ``momentum_*``; each feature is chosen once, in the order asked.
+    fields : collection of str
+        Fields that the panel carries.
+
+    Returns
+    -------
+    features : tuple of Feature
+        The chosen features.
+    left_out : tuple of str
+        Names of those left out for want of a field.
+
+    Raises
+    ------
+    StrategyError
+        If a name or pattern matches no feature.
+    """
+    known = discover()
+    wanted = list(dict.fromkeys(match for name in names for match in _matches(name, known)))
+    computable = [name for name in wanted if set(known[name].needs) <= set(fields)]
+    return tuple(known[name] for name in computable), tuple(name for name in wanted if name not in computable)
+
+
+def compute(features: Sequence[Feature], bars: Bars) -> Float32:
+    """Compute features into one array; infinities become NaN.
+
+    Parameters
+    ----------
+    features : sequence of Feature
+        What to compute.
+    bars : Bars
+        Adjusted bars.
+
+    Returns
+    -------
+    Float32
+        Shape (n_times, n_instruments, n_features), in the order of ``features``.
+    """
+    table = np.empty((*bars.close.shape, len(features)), dtype=np.float32)
+    for column, feature in enumerate(features):
+        with np.errstate(over="ignore"):
+            table[:, :, column] = feature.compute(bars)
+    table[np.isinf(table)] = np.nan
+    return table
+
+
+def lookback(features: Sequence[Feature]) -> int:
+    """Count the bars, the present one included, that all these features together depend on."""
+    return max((feature.lookback for feature in features), default=1)
+
+
+def _matches(name: str, known: Collection[str]) -> list[str]:
+    matches = [candidate for candidate in known if fnmatchcase(candidate, name)]
+    if not matches:
+        near = get_close_matches(name, known, n=3, cutoff=0.4)
+        raise StrategyError(
+            f"no feature is named {name!r}",
+            f"a feature or pattern, such as {', '.join(near)}" if near else "a feature or a pattern such as momentum_*",
+            "check the spelling; the features are declared in quantdesk/features",
+        )
+    return matches

@@ -1,0 +1,44 @@
+"""Which models there are: every file of this folder that holds one."""
+
+import dataclasses
+from importlib import import_module
+from pathlib import Path
+
+
+def discover() -> dict[str, type]:
+    """Map each file's name to the model it holds.
+
+    Returns
+    -------
+    dict of str to type
+        Frozen dataclasses with a ``fit``, by file name, in alphabetical order.
+
+    Examples
+    --------
+    >>> discover()["ridge"].__name__
+    'Ridge'
+    """
+    found = {}
+    for path in sorted(Path(__file__).parent.glob("[!_]*.py")):
+        module = import_module(f"{__package__}.{path.stem}")
+        for kind in vars(module).values():
+            if isinstance(kind, type) and kind.__module__ == module.__name__ and _is_model(kind):
+                found[path.stem] = kind
+    return found
+
+
+def summary(kind: type) -> str:
+    """Return the first line of a model's docstring."""
+    return (kind.__doc__ or "").strip().splitlines()[0]
+
+
+def hyperparameters(kind: type) -> dict[str, str]:
+    """Map each hyperparameter to its default as text; ``required`` where it has none."""
+    return {
+        field.name: "required" if field.default is dataclasses.MISSING else repr(field.default)
+        for field in dataclasses.fields(kind)
+    }
+
+
+def _is_model(kind: type) -> bool:
+    return dataclasses.is_dataclass(kind) and callable(getattr(kind, "fit", None))

@@ -1,0 +1,139 @@
+"""How much: from a signal to weights, before limits."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from quantdesk.domain.arrays import Float64
+from quantdesk.domain.bars import Bars
+from quantdesk.domain.decision import Signal
+from quantdesk.domain.errors import StrategyError
+from quantdesk.domain.forecast import Forecast
+from quantdesk.domain.panel import Panel
+from quantdesk.domain.ports import horizon_of
+
+MIN_RETURNS = 10
+"""Returns below which a volatility is not believed."""
+
+LEAST_VOLATILITY = 0.2
+"""Share of the median volatility below which none is taken: a price that hardly moves is not safe."""
+
+
+@dataclass(frozen=True)
+class Equal:
+    """Give every instrument with an opinion the same weight, in the direction of the signal.
+
+    Parameters
+    ----------
+    gross : float
+        Sum of absolute weights, fraction of net asset value.
+    """
+
+    gross: float = 1.0
+
+    def __post_init__(self) -> None:
+        _require_positive("Equal", gross=self.gross)
+
+    def weights(self, signal: Signal, forecast: Forecast, panel: Panel) -> Float64:
+        """Return signed fractions of net asset value (n_instruments,), 0 without an opinion."""
+        direction = np.sign(signal.strength)
+        return _scaled(direction, self.gross)
+
+
+@dataclass(frozen=True)
+class VolatilityScaled:
+    """Weigh strength by the inverse of trailing volatility, so that each name risks alike.
+
+    Parameters
+    ----------
+    gross : float
+        Sum of absolute weights, fraction of net asset value.
+    cap : float
+        Largest absolute weight of one name, unless an equal share of the whole panel is larger;
+        what it cuts off stays in cash, so that few signals do not make large positions.
+    lookback_bars : int
+        Returns that the volatility is measured on.
+    """
+
+    gross: float = 1.0
+    cap: float = 0.25
+    lookback_bars: int = 60
+
+    def __post_init__(self) -> None:
+        _require_positive("VolatilityScaled", gross=self.gross, cap=self.cap, lookback_bars=self.lookback_bars)
+
+    def weights(self, signal: Signal, forecast: Forecast, panel: Panel) -> Float64:
+        """Return signed fractions of net asset value (n_instruments,), 0 without an opinion or a volatility."""
+        volatility = _trailing_volatility(panel, self.lookback_bars)
+        known = np.isfinite(volatility)
+        raw = np.where(known, signal.strength / np.where(known, volatility, 1.0), 0.0)
+        cap = max(self.cap, self.gross / len(raw)) if len(raw) else self.cap
+        return np.clip(_scaled(raw, self.gross), -cap, cap)
+
+
+@dataclass(frozen=True)
+class FractionalKelly:
+    """Bet a fraction of mean over variance (Kelly 1956; Thorp 2006), where signal and mean agree.
+
+    Parameters
+    ----------
+    fraction : float
+        Share of the full Kelly weight.
+    cap : float
+        Largest absolute weight of one name.
+    horizon : int
+        Bars ahead of the forecast that is read.
+    gross : float
+        Largest sum of absolute weights; beyond it all are scaled down.
+    """
+
+    fraction: float = 0.25
+    cap: float = 0.1
+    horizon: int = 5
+    gross: float = 1.0
+
+    def __post_init__(self) -> None:
+        _require_positive("FractionalKelly", fraction=self.fraction, cap=self.cap, gross=self.gross)
+
+    def weights(self, signal: Signal, forecast: Forecast, panel: Panel) -> Float64:
+        """Return signed fractions of net asset value (n_instruments,), graded by the signal's strength.
+
+        Raises
+        ------
+        StrategyError
+            If the forecast does not look that far.
+        """
+        place = horizon_of(forecast, self.horizon)
+        mean, variance = forecast.mean[:, place], forecast.volatility[:, place] ** 2
+        agreed = (np.sign(mean) == np.sign(signal.strength)) & (variance > 0)
+        kelly = np.where(agreed, mean, 0.0) / np.where(agreed, variance, 1.0)
+        raw = np.clip(self.fraction * kelly * np.abs(signal.strength), -self.cap, self.cap)
+        return _scaled(raw, min(self.gross, float(np.abs(raw).sum())))
+
+
+def _scaled(raw: Float64, gross: float) -> Float64:
+    total = np.abs(raw).sum()
+    return raw * (gross / total) if total > 0 else np.zeros(len(raw))
+
+
+def _trailing_volatility(panel: Panel, lookback_bars: int) -> Float64:
+    n_times = panel.shape[0]
+    bars = Bars.of(panel.rows(max(0, n_times - lookback_bars - 1), n_times))
+    # a bar without a trade repeats the last close: its return of 0 is no measurement
+    known = np.isfinite(bars.returns) & bars.is_traded
+    n_known = known.sum(axis=0)
+    returns = np.where(known, bars.returns, 0.0)
+    mean = returns.sum(axis=0) / np.maximum(n_known, 1)
+    variance = (np.where(known, returns - mean, 0.0) ** 2).sum(axis=0) / np.maximum(n_known - 1, 1)
+    volatility = np.sqrt(variance)
+    measured = (n_known >= MIN_RETURNS) & (volatility > 0)
+    if not measured.any():
+        return np.full(len(volatility), np.nan)
+    floor = LEAST_VOLATILITY * np.median(volatility[measured])
+    return np.where(measured, np.maximum(volatility, floor), np.nan)
+
+
+def _require_positive(owner: str, **values: float) -> None:
+    for name, value in values.items():
+        if not value > 0:
+            raise StrategyError(f"{owner} has {name} = {value}", "a number above 0", "correct it")
