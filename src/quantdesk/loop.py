@@ -17,7 +17,7 @@ from quantdesk.execution.simulated import SimulatedBroker
 from quantdesk.ledger.journal import Journal, Page
 from quantdesk.ledger.ledger import Ledger
 from quantdesk.portfolio import limits as limit
-from quantdesk.portfolio.limits import Allowed, DrawdownHalt, Limits
+from quantdesk.portfolio.limits import Allowed, DrawdownHalt, Limits, Sectors
 
 
 @dataclass(frozen=True)
@@ -107,19 +107,19 @@ class Desk:
 
     def run(self, feed: Feed) -> Iterator[Step]:
         """Trade bar after bar, yielding what each one brought."""
-        marks = Marks()
+        marks, sectors = Marks(), None
         for panel in feed:
-            marks = marks.after(panel)
+            marks, sectors = marks.after(panel), sectors or Sectors.of(panel.instruments)
             events = tuple(self.broker.advance(panel))
             self.ledger.record(events)
-            yield self._decide(panel, marks, events)
+            yield self._decide(panel, marks, sectors, events)
 
-    def _decide(self, panel: Panel, marks: Marks, events: tuple[Event, ...]) -> Step:
+    def _decide(self, panel: Panel, marks: Marks, sectors: Sectors, events: tuple[Event, ...]) -> Step:
         units, equity = self.ledger.units(panel.symbols), self.ledger.equity(panel.symbols, marks.prices)
         held = weights_of(units, marks.prices, equity)
         self.halt = self.halt.after(equity, self.limits)
         wanted = self.strategy.target(panel, held)
-        allowed = limit.apply(self.limits, wanted.weights, held, panel)
+        allowed = limit.apply(self.limits, wanted.weights, held, panel, sectors)
         weights = np.zeros(len(held)) if self.halt.is_active else allowed.weights
         lots = np.array([instrument.lot_size for instrument in panel.instruments])
         trades = units_to_trade(weights, units, equity, panel.fields["close"][-1], lots)

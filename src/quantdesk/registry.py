@@ -162,12 +162,12 @@ def record_run(
     str
         MLflow's id of the run.
     """
-    # Quiet the migrations that MLflow logs when its database is new.
-    for noisy in ("alembic", "mlflow"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
     from mlflow import MlflowClient
     from mlflow.entities import Metric, Param
 
+    # Quiet the migrations that MLflow logs when its database is new.
+    for noisy in ("alembic", "mlflow", "mlflow.store.db.utils"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
     home.mkdir(parents=True, exist_ok=True)
     client = MlflowClient(tracking_uri=f"sqlite:///{home / 'mlflow.db'}")
     found = client.get_experiment_by_name(experiment)

@@ -12,7 +12,7 @@ from quantdesk.domain.forecast import LEVELS, Forecasts
 from quantdesk.evaluation.outcome import Track
 from quantdesk.evaluation.scores import calibration, drawdown, forecast_scores, ic_series, monthly_returns, performance
 
-UNIT_QUANTILES = stats.norm.ppf(LEVELS)
+UNIT_QUANTILES: Float64 = np.asarray(stats.norm.ppf(LEVELS), dtype=np.float64)
 
 
 def track_of(equity: list[float] | Float64, times: Times | None = None, turnover: float = 0.0) -> Track:
@@ -84,7 +84,7 @@ def test_drawdown_counts_from_the_highest_value_so_far() -> None:
 
 def test_monthly_returns_compound_to_years_and_to_the_whole() -> None:
     random = np.random.default_rng(0)
-    equity = 100 * np.cumprod(1 + 0.01 * random.standard_normal(900))
+    equity = np.asarray(100 * np.cumprod(1 + 0.01 * random.standard_normal(900)), dtype=np.float64)
     track = track_of(equity)
     monthly = monthly_returns(track)
     assert monthly.years.tolist() == [2020, 2021, 2022]

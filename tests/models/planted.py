@@ -29,9 +29,7 @@ def dataset_of(returns: Float64, features: Float64, scale: Float64, horizons: tu
     )
 
 
-def planted(
-    ic: float, n_times: int = 700, n_instruments: int = 40, seed: int = 0, horizons: tuple[int, ...] = (1,)
-) -> Dataset:
+def planted(ic: float, n_times: int = 700, n_instruments: int = 40, seed: int = 0, horizons: tuple[int, ...] = (1,)) -> Dataset:
     """Plant a linear signal: feature 0 has correlation ``ic`` with the next bar's standardised return."""
     random = np.random.default_rng(seed)
     features = random.standard_normal((n_times, n_instruments, 5))

@@ -10,7 +10,6 @@ from quantdesk.domain.panel import FIELDS
 
 Layout = Literal["long", "wide"]
 
-_PRICES = ("open", "high", "low", "close", "adj_close", "volume")
 _SYNONYMS = {
     "time": ("datetime", "timestamp", "date", "time", "day", "session", "unnamed0", "index", ""),
     "symbol": ("symbol", "ticker", "tic", "name", "instrument", "actsymbol"),
@@ -115,8 +114,9 @@ def _layout(columns: Sequence[str], chosen: Mapping[str, str], fixed: Mapping[st
     if {"close", "symbol"} & set(chosen) or set(fixed) - {"time"}:
         return "long"
     # A wide table may hold a symbol that reads like a field (LOW is a retailer), so a few prove nothing.
-    n_fields = sum(name in chosen for name in _PRICES)
-    return "long" if 2 * n_fields >= len(columns) - 1 else "wide"
+    n_prices = sum(name in chosen for name in ("open", "high", "low"))
+    is_long = {"adj_close", "volume"} & set(chosen) or 2 * n_prices > len(columns) - 1
+    return "long" if is_long else "wide"
 
 
 def _with_adjusted_close(columns: Sequence[str], chosen: dict[str, str]) -> dict[str, str]:

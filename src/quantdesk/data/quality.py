@@ -234,9 +234,9 @@ def _missing(panel: Panel, sequence: Sequence) -> list[_Marks]:
 def _idle(panel: Panel, sequence: Sequence) -> list[_Marks]:
     close, volume = panel.fields["close"], panel.get("volume")
     is_idle = np.isfinite(close) & (volume == 0)
-    columns = np.flatnonzero(is_idle.any(axis=0))
-    first, total = is_idle.argmax(axis=0)[columns], is_idle.sum(axis=0)[columns].astype(np.float64)
-    marks = [_Marks("no volume", "doubt", first, columns, total, "the first of {value:.0f} bars without volume")]
+    is_first = is_idle & (np.cumsum(is_idle, axis=0) == 1)
+    total = np.broadcast_to(is_idle.sum(axis=0).astype(np.float64), close.shape)
+    marks = [_marked("no volume", "doubt", is_first, total, "the first of {value:.0f} bars without volume")]
     for name in ("open", "high", "low"):
         lone = np.isfinite(panel.get(name)) & np.isnan(close)
         marks.append(_marked("no close", "doubt", lone, panel.get(name), f"a bar with {name} {{value:g}} but no close"))
@@ -247,12 +247,13 @@ def _splits(panel: Panel, sequence: Sequence) -> list[_Marks]:
     change = sequence.log_change(1)
     at_open = change if "open" not in panel.fields else _overnight(panel, sequence)
     nearest = np.abs(np.abs(change)[:, None] - np.log(SPLIT_RATIOS)).min(axis=1, initial=np.inf)
-    at = np.flatnonzero((nearest < 0.03) & (np.abs(at_open - change) < 0.06))
+    ratio = sequence.gather(panel.get("split"))
+    ratio = np.where(np.isfinite(ratio) & (ratio > 0), ratio, 1.0)
+    at = np.flatnonzero((nearest < 0.03) & (np.abs(at_open - change) < 0.06) & (ratio == 1.0))
     suspects = _lined(
         "split suspected", "doubt", sequence, at, np.exp(-change[at]), "price changes as in a split of {value:.2f}:1"
     )
-    ratio = sequence.gather(panel.get("split"))
-    unseen = np.flatnonzero((np.abs(np.log(np.where(ratio > 0, ratio, 1.0))) > 0.3) & (np.abs(change - np.log(ratio)) < 0.1))
+    unseen = np.flatnonzero((np.abs(np.log(ratio)) > 0.3) & (np.abs(change - np.log(ratio)) < 0.1))
     words = "a split of {value:g}:1 is not seen in the price, which may be adjusted for it already"
     return [suspects, _lined("split unseen", "doubt", sequence, unseen, ratio[unseen], words)]
 

@@ -177,7 +177,7 @@ def _decide(fitted: FittedStrategy, panel: Panel, units: Float64, equity: float,
     forecast = fitted.forecaster.forecast(dataset).at(-1)
     signal = strategy.signal.signal(forecast, held)
     wanted = strategy.sizing.weights(signal, forecast, panel)
-    allowed = limit.apply(strategy.limits, wanted, held, panel)
+    allowed = limit.apply(strategy.limits, wanted, held, panel, limit.Sectors.of(panel.instruments))
     lots = np.array([instrument.lot_size for instrument in panel.instruments])
     return _Decision(
         forecast=forecast,

@@ -184,7 +184,7 @@ def _score(horizon: int, quantiles: Float64, labels: Float64, scale: Float64) ->
     flat_mean, flat = mean[known], label[known]
     accuracy, precision, recall, f1 = _direction(probability_up(quantiles[known]) > 0.5, flat > 0)
     inside = (flat >= quantiles[..., 0][known]) & (flat <= quantiles[..., -1][known])
-    signed = (flat_mean != 0) & (flat != 0)
+    signed = (np.abs(flat_mean) > _NO_SPREAD) & (flat != 0)
     return ForecastScores(
         horizon=horizon,
         n_samples=len(flat),

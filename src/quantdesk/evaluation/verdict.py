@@ -6,6 +6,9 @@ from quantdesk.evaluation.outcome import ForecastScores, Performance, Significan
 CONFIDENCE = 0.95
 """A deflated Sharpe ratio at or above this counts as evidence."""
 
+SURVIVORS_ONLY = "survivors only"
+"""A caveat that holds these words says that the data has lost its losers."""
+
 HEADLINES = {
     "none": "no evidence of an edge",
     "weak": "weak evidence of an edge",
@@ -27,6 +30,8 @@ def judge(
     ``evidence`` asks for all of: a deflated Sharpe ratio of 0.95 after costs; the same for what is
     left once the market is taken out; and more than every baseline. ``weak`` asks that what is left
     once the market is taken out beats zero at 0.95 before trials are counted. Anything else is none.
+    Data of survivors only supports no more than ``weak``: the losers that a strategy might have
+    held are not in it.
 
     Parameters
     ----------
@@ -50,11 +55,12 @@ def judge(
         raise DeskError(f"only {performance.n_bars} bars out of sample", "60 or more", "bring a longer history")
     best = max(baselines, key=lambda name: baselines[name].sharpe)
     beats_all = performance.sharpe > baselines[best].sharpe
+    flattered = any(SURVIVORS_ONLY in caveat for caveat in caveats)
     grade = "none"
     if alpha.probabilistic_sharpe >= CONFIDENCE and performance.sharpe > 0:
         grade = "weak"
         if net.deflated_sharpe >= CONFIDENCE and alpha.deflated_sharpe >= CONFIDENCE and beats_all:
-            grade = "evidence"
+            grade = "weak" if flattered else "evidence"
     reasons = (
         _luck(net),
         _market(alpha),
@@ -63,10 +69,10 @@ def judge(
         _forecasts(scores),
         _length(net, performance),
     )
-    return Verdict(grade, _headline(grade, performance, alpha, net), reasons, caveats)
+    return Verdict(grade, _headline(grade, performance, alpha, net, beats_all), reasons, caveats)
 
 
-def _headline(grade: str, performance: Performance, alpha: Significance, net: Significance) -> str:
+def _headline(grade: str, performance: Performance, alpha: Significance, net: Significance, beats_all: bool) -> str:
     if grade == "evidence":
         why = "after costs, trials and the market, luck is an unlikely explanation"
     elif performance.sharpe <= 0:
@@ -75,23 +81,33 @@ def _headline(grade: str, performance: Performance, alpha: Significance, net: Si
         why = "what it earned is what the market paid, or luck"
     elif net.deflated_sharpe < CONFIDENCE or alpha.deflated_sharpe < CONFIDENCE:
         why = "it may be the best of several tries"
-    else:
+    elif not beats_all:
         why = "a simpler baseline did as well"
+    else:
+        why = "the data holds survivors only, which flatters what it held"
     return f"{HEADLINES[grade]}: {why}"
 
 
+def chance(probability: float) -> str:
+    """Write a probability without ever claiming certainty."""
+    if probability > 0.99:
+        return "over 99 %"
+    return "under 1 %" if probability < 0.01 else f"{100 * probability:.0f} %"
+
+
 def _luck(net: Significance) -> str:
-    tried = "the first try on this data" if net.n_trials == 1 else f"the best of {net.n_trials} tries on this data"
-    return (
-        f"Net Sharpe {net.sharpe:.2f}, {tried}: noise would reach {net.expected_best_from_noise:.2f}; "
-        f"the chance that the true one is above that is {net.deflated_sharpe:.0%}."
-    )
+    if net.n_effective_trials <= 1:
+        tried = "the only strategy tried on this data, so it is held against zero"
+    else:
+        tried = f"one of {net.n_effective_trials:g} strategies tried on this data, of which noise would bring the best to "
+        tried += f"{net.expected_best_from_noise:.2f}"
+    return f"Net Sharpe {net.sharpe:.2f}, {tried}: the chance that the true one is above that is {chance(net.deflated_sharpe)}."
 
 
 def _market(alpha: Significance) -> str:
     return (
         f"With the equal-weight market taken out the Sharpe ratio is {alpha.sharpe:.2f}; "
-        f"the chance that it is truly above zero is {alpha.probabilistic_sharpe:.0%}."
+        f"the chance that it is truly above zero is {chance(alpha.probabilistic_sharpe)}."
     )
 
 
@@ -108,7 +124,7 @@ def _costs(performance: Performance, gross: Performance) -> str:
 def _forecasts(scores: ForecastScores) -> str:
     return (
         f"The forecasts ranked instruments with a rank IC of {scores.rank_ic_mean:.3f} (t = {scores.rank_ic_t:.1f}) "
-        f"{scores.horizon} bars ahead, and the 90 % intervals held {scores.interval_coverage:.0%} of outcomes."
+        f"{scores.horizon} bars ahead, and the 90 % intervals held {100 * scores.interval_coverage:.0f} % of outcomes."
     )
 
 

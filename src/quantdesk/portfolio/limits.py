@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quantdesk.domain.arrays import Float64
-from quantdesk.domain.bars import Bars
+from quantdesk.domain.arrays import Float64, Ints
 from quantdesk.domain.errors import SettingsError
+from quantdesk.domain.instrument import Instrument
 from quantdesk.domain.panel import Panel
 
 DRIFT = 1.25
@@ -74,7 +74,30 @@ class Allowed:
     value_at_risk: float
 
 
-def apply(limits: Limits, weights: Float64, held: Float64, panel: Panel) -> Allowed:
+@dataclass(frozen=True, eq=False)
+class Sectors:
+    """Know which instruments share a sector.
+
+    Parameters
+    ----------
+    names : tuple of str
+        The known sectors.
+    members : Float64
+        1 where an instrument belongs to a sector, else 0 (n_sectors, n_instruments).
+    """
+
+    names: tuple[str, ...]
+    members: Float64
+
+    @classmethod
+    def of(cls, instruments: tuple[Instrument, ...]) -> "Sectors":
+        """Read the sectors that the instruments name; an unknown one limits nothing."""
+        names = tuple(sorted({instrument.sector for instrument in instruments} - {""}))
+        members = [[float(instrument.sector == name) for instrument in instruments] for name in names]
+        return cls(names, np.array(members).reshape(len(names), len(instruments)))
+
+
+def apply(limits: Limits, weights: Float64, held: Float64, panel: Panel, sectors: Sectors) -> Allowed:
     """Bring wanted weights within the limits.
 
     A weight of NaN stays NaN (nothing is traded) as long as what is held has not drifted past
@@ -90,63 +113,86 @@ def apply(limits: Limits, weights: Float64, held: Float64, panel: Panel) -> Allo
         Held now (n_instruments,).
     panel : Panel
         History, of which the last ``VAR_LOOKBACK`` bars are read.
+    sectors : Sectors
+        Of the panel's instruments.
     """
     is_left = np.isnan(weights)
     slack = np.where(is_left, DRIFT, 1.0)
     wanted = np.where(is_left, held, weights)
     if not wanted.any():
         return Allowed(weights, ("",) * len(weights), 0.0)
-    kept, names = _cap_names(limits, wanted, slack)
-    kept, sectors = _cap_sectors(limits, kept, slack, panel)
-    kept, gross = _scale(kept, float(np.abs(kept).sum()), limits.gross, slack, "gross")
-    losses = _losses(kept, panel)
-    kept, var = _scale(kept, losses, limits.daily_var, slack, "daily VaR")
-    bounds = tuple(", ".join(filter(None, reasons)) for reasons in zip(names, sectors, gross, var, strict=True))
-    changed = ~np.isclose(kept, wanted, rtol=1e-12, atol=0)
-    return Allowed(np.where(is_left & ~changed, np.nan, kept), bounds, _losses(kept, panel) if any(var) else losses)
+    bounds = [""] * len(weights)
+    kept = _cap_names(limits, wanted, slack, bounds)
+    kept = _cap_sectors(limits, kept, slack, sectors, bounds)
+    kept = _scale(kept, float(np.abs(kept).sum()), limits.gross, slack, "gross", bounds)
+    losses = value_at_risk(kept, panel)
+    safe = _scale(kept, losses, limits.daily_var, slack, "daily VaR", bounds)
+    is_changed = np.abs(safe - wanted) > 1e-12 * np.abs(wanted)
+    after = losses if safe is kept else value_at_risk(safe, panel)
+    return Allowed(np.where(is_left & ~is_changed, np.nan, safe), tuple(bounds), after)
 
 
-def _cap_names(limits: Limits, weights: Float64, slack: Float64) -> tuple[Float64, list[str]]:
-    over = np.abs(weights) > limits.per_name * slack
-    return np.where(over, np.sign(weights) * limits.per_name, weights), ["per name" if is_over else "" for is_over in over]
+def value_at_risk(weights: Float64, panel: Panel) -> float:
+    """Give the one-bar loss that these weights would have exceeded in 5 % of the last 250 bars.
 
-
-def _cap_sectors(limits: Limits, weights: Float64, slack: Float64, panel: Panel) -> tuple[Float64, list[str]]:
-    capped, reasons = weights.copy(), [""] * len(weights)
-    sectors = np.array([instrument.sector for instrument in panel.instruments])
-    for sector in sorted(set(sectors) - {""}):
-        members = np.flatnonzero(sectors == sector)
-        total = abs(float(weights[members].sum()))
-        if total > limits.per_sector * slack[members].min():
-            # Only the side that is too heavy gives way, so that hedges stay.
-            heavy = members[np.sign(weights[members]) == np.sign(weights[members].sum())]
-            excess = total - limits.per_sector
-            capped[heavy] *= 1.0 - excess / np.abs(weights[heavy]).sum()
-            for i in heavy:
-                reasons[i] = f"sector {sector}"
-    return capped, reasons
-
-
-def _scale(weights: Float64, used: float, limit: float, slack: Float64, name: str) -> tuple[Float64, list[str]]:
-    allowance = limit * (float(slack[weights != 0].min()) if weights.any() else 1.0)
-    if used <= allowance * (1 + 1e-12):
-        return weights, [""] * len(weights)
-    return weights * (limit / used), [name if weight else "" for weight in weights]
-
-
-def _losses(weights: Float64, panel: Panel) -> float:
+    A bar in which an instrument did not trade counts as no move; 0 under 20 bars.
+    """
     chosen = np.flatnonzero(weights)
-    recent = panel.rows(max(0, len(panel.times) - VAR_LOOKBACK), len(panel.times))
-    returns = Bars.of(_columns(recent, chosen)).returns[1:]
-    if len(returns) < 20:
+    start = max(0, len(panel.times) - VAR_LOOKBACK)
+    if len(panel.times) - start <= 20 or not chosen.size:
         return 0.0
-    outcomes = np.expm1(np.nan_to_num(returns)) @ weights[chosen]
-    return max(0.0, -float(np.quantile(outcomes, 0.05)))
+    close = panel.fields["close"][start:, chosen]
+    worth = close[1:]
+    if "dividend" in panel.fields:
+        worth = worth + np.nan_to_num(panel.fields["dividend"][start + 1 :, chosen])
+    if "split" in panel.fields:
+        ratio = panel.fields["split"][start + 1 :, chosen]
+        worth = worth * np.where(ratio > 0, ratio, 1.0)
+    moves = worth / close[:-1] - 1.0
+    moves[np.isnan(moves)] = 0.0
+    outcomes = moves @ weights[chosen]
+    worst = int(0.05 * len(outcomes))
+    return max(0.0, -float(np.partition(outcomes, worst)[worst]))
 
 
-def _columns(panel: Panel, chosen: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Panel:
-    fields = {name: panel.fields[name][:, chosen] for name in ("close", "split", "dividend") if name in panel.fields}
-    return Panel(panel.times, tuple(panel.instruments[i] for i in chosen), fields)
+def _note(bounds: list[str], where: Ints, name: str) -> None:
+    for i in where:
+        bounds[i] = f"{bounds[i]}, {name}" if bounds[i] else name
+
+
+def _cap_names(limits: Limits, weights: Float64, slack: Float64, bounds: list[str]) -> Float64:
+    over = np.flatnonzero(np.abs(weights) > limits.per_name * slack)
+    if not over.size:
+        return weights
+    _note(bounds, over, "per name")
+    capped = weights.copy()
+    capped[over] = np.sign(weights[over]) * limits.per_name
+    return capped
+
+
+def _cap_sectors(limits: Limits, weights: Float64, slack: Float64, sectors: Sectors, bounds: list[str]) -> Float64:
+    capped = weights
+    totals = sectors.members @ weights
+    for s in np.flatnonzero(np.abs(totals) > limits.per_sector):
+        members = np.flatnonzero(sectors.members[s])
+        if abs(totals[s]) <= limits.per_sector * slack[members].min():
+            continue
+        # Only the side that is too heavy gives way, so that hedges stay.
+        heavy = members[np.sign(weights[members]) == np.sign(totals[s])]
+        capped = capped.copy()
+        capped[heavy] *= 1.0 - (abs(totals[s]) - limits.per_sector) / np.abs(weights[heavy]).sum()
+        _note(bounds, heavy, f"sector {sectors.names[s]}")
+    return capped
+
+
+def _scale(weights: Float64, used: float, limit: float, slack: Float64, name: str, bounds: list[str]) -> Float64:
+    if used <= limit * (1 + 1e-12):
+        return weights
+    held = np.flatnonzero(weights)
+    if used <= limit * float(slack[held].min()):
+        return weights
+    _note(bounds, held, name)
+    return weights * (limit / used)
 
 
 @dataclass(frozen=True)

@@ -61,13 +61,13 @@ class Scale:
 
     def ticks(self, n: int, *, percent: bool = False) -> list[Tick]:
         """Choose about ``n`` round values and label them."""
-        values = self._decades() if self.is_log and self.high / self.low > 20 else self._rounds(n)
-        step = float(np.diff(values).min()) if len(values) > 1 else 1.0
-        shown = 100.0 if percent else 1.0
-        digits = max(0, -math.floor(math.log10(step * shown) + 1e-9))
-        places = self.position(values)
+        is_wide = self.is_log and self.high / self.low > 20
+        values = self._decades() if is_wide else self._rounds(n)
+        shown = values * (100.0 if percent else 1.0)
+        steps = shown if is_wide else np.full(len(shown), np.diff(shown).min() if len(shown) > 1 else 1.0)
         unit = "%" if percent else ""
-        return [(float(place), number(value * shown, digits, unit)) for place, value in zip(places, values, strict=True)]
+        labels = [number(value, _digits(step), unit) for value, step in zip(shown, steps, strict=True)]
+        return list(zip(self.position(values).tolist(), labels, strict=True))
 
     def _rounds(self, n: int) -> Float64:
         raw = (self.high - self.low) / n
@@ -98,6 +98,10 @@ def time_ticks(times: Times, n_most: int = 9) -> list[Tick]:
     first, last = _LABELS[unit]
     labels = np.datetime_as_string(times[starts], unit="m")
     return [(float(at) / (len(times) - 1), str(label)[first:last]) for at, label in zip(starts, labels, strict=True)]
+
+
+def _digits(step: float) -> int:
+    return max(0, -math.floor(math.log10(step) + 1e-9))
 
 
 def _starts(times: Times, unit: str, step: int) -> Ints:
