@@ -26,8 +26,8 @@ EXAMPLES: dict[str, Model] = {
     "average": Average((Ridge(), Persistence())),
     "conformal": Conformal(Ridge(), window=20),
     "grinold": Grinold("b"),
-    "lightgbm": LightGBM(n_threads=1, n_trees=10, min_leaf=20),
-    "xgboost": XGBoost(n_threads=1, n_trees=10, min_leaf=20),
+    "lightgbm": LightGBM(n_trees=10, min_leaf=20),
+    "xgboost": XGBoost(n_trees=10, min_leaf=20),
 }
 """Models that need arguments, or would be slow with their defaults; the others are made without."""
 

@@ -121,13 +121,18 @@ def test_a_changed_file_is_refused(tmp_path: Path) -> None:
         store.load("mine", tmp_path)
 
 
-def test_a_changed_digest_does_not_hide_a_changed_value(tmp_path: Path) -> None:
-    folder = store.save(_panel(), tmp_path)
-    other = store.save(replace(_panel(last=4.0), name="other"), tmp_path)
-    meta, forged = (json.loads((place / "meta.json").read_text()) for place in (folder, other))
-    (folder / "bars.parquet").write_bytes((other / "bars.parquet").read_bytes())
-    (folder / "meta.json").write_text(json.dumps({**meta, "sha256": forged["sha256"]}))
-    with pytest.raises(DataError, match="fingerprint"):
+def test_a_caveat_that_was_taken_out_is_missed(tmp_path: Path) -> None:
+    meta = store.save(_panel(), tmp_path) / "meta.json"
+    meta.write_text(meta.read_text().replace('"a caveat"', ""))
+    with pytest.raises(DataError, match="was edited"):
+        store.load("mine", tmp_path)
+
+
+def test_a_record_of_another_panel_is_refused_by_its_fingerprint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Panel, "fingerprint", lambda _: "0" * 16)
+    store.save(_panel(), tmp_path)
+    monkeypatch.undo()
+    with pytest.raises(DataError, match="in place of 0000000000000000"):
         store.load("mine", tmp_path)
 
 

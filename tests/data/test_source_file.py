@@ -114,7 +114,9 @@ def test_epoch_stamps_are_utc_whatever_their_unit(tmp_path: Path) -> None:
     for scale in (1, 10**3, 10**6, 10**9):
         frame = pl.DataFrame({"timestamp": [1_704_188_100 * scale], "close": [1.0]})
         frame.write_parquet(tmp_path / "epoch.parquet")
-        assert File(tmp_path / "epoch.parquet").fetch().times[0] == np.datetime64("2024-01-02T09:35")
+        text = _write(tmp_path, frame.write_csv())
+        for path in (tmp_path / "epoch.parquet", text):
+            assert File(path).fetch().times[0] == np.datetime64("2024-01-02T09:35")
 
 
 def test_daily_bars_stamped_at_local_midnight_are_sessions(tmp_path: Path) -> None:
@@ -176,8 +178,31 @@ def test_rows_out_of_order_are_refused_unless_sorting_was_asked_for(tmp_path: Pa
     np.testing.assert_array_equal(File(path, sort=True).fetch().fields["close"][:, 0], [1.0, 2.0, np.nan])
 
 
+def test_a_long_file_in_order_of_time_rather_than_symbol_is_in_order(tmp_path: Path) -> None:
+    days = np.busday_offset(np.datetime64("2024-01-02"), np.arange(200))
+    rows = "\n".join(f"{day},{symbol},{place}" for place, day in enumerate(days) for symbol in ("B", "A", "C"))
+    panel = File(_write(tmp_path, f"Date,symbol,Close\n{rows}\n")).fetch()
+    np.testing.assert_array_equal(panel.fields["close"], np.repeat(np.arange(200.0)[:, None], 3, axis=1))
+
+
 def test_a_row_without_a_symbol_is_refused(tmp_path: Path) -> None:
     assert "line 3 has no symbol" in _refusal(File(_write(tmp_path, "Date,symbol,Close\n2024-01-02,A,3\n2024-01-03,,4\n")))
+
+
+def test_the_symbol_na_is_a_symbol_and_the_price_na_is_missing(tmp_path: Path) -> None:
+    panel = File(_write(tmp_path, "Date,symbol,Close\n2024-01-02,NA,3\n2024-01-03,NA,NA\n2024-01-04,NA,\n")).fetch()
+    assert panel.symbols == ("NA",)
+    np.testing.assert_array_equal(panel.fields["close"][:, 0], [3.0, np.nan, np.nan])
+
+
+def test_a_byte_order_mark_and_windows_line_ends_do_not_matter(tmp_path: Path) -> None:
+    path = tmp_path / "bars.csv"
+    path.write_bytes(b"\xef\xbb\xbfDate,Close\r\n2024-01-02,7\r\n")
+    assert File(path).fetch().fields["close"].tolist() == [[7.0]]
+
+
+def test_a_row_with_too_many_values_is_refused(tmp_path: Path) -> None:
+    assert "cannot be read as CSV" in _refusal(File(_write(tmp_path, "Date,Close\n2024-01-02,1,234\n")))
 
 
 def test_an_unknown_zone_or_close_is_refused(tmp_path: Path) -> None:

@@ -14,9 +14,8 @@ from quantdesk.domain.arrays import Float64, Times
 from quantdesk.domain.forecast import Forecasts
 from quantdesk.domain.trade import Fill
 from quantdesk.evaluation.outcome import CostCurve, Evaluation, Track, Verdict
-from quantdesk.evaluation.report.axes import Scale, time_ticks
-from quantdesk.evaluation.report.charts import outline
 from quantdesk.evaluation.report.page import page, write
+from quantdesk.evaluation.report.record import columns
 from quantdesk.evaluation.report.wording import NOTHING, confidence, number, percent
 from quantdesk.evaluation.scores import forecast_scores, performance
 from quantdesk.evaluation.significance import alpha, significance
@@ -207,6 +206,12 @@ def test_the_key_numbers_are_the_evaluations(evaluation: Evaluation, text: str) 
         assert value in shown
 
 
+def test_the_net_sharpe_is_the_large_number_and_the_gross_one_its_note(evaluation: Evaluation, text: str) -> None:
+    tile = part(text, "numbers").split("<div>")[1]
+    assert f"<dd>{number(evaluation.performance.sharpe)}</dd>" in tile
+    assert f"{number(evaluation.gross_performance.sharpe)} before costs" in tile
+
+
 def test_the_baseline_table_has_every_row_of_the_evaluation(evaluation: Evaluation, text: str) -> None:
     rows = re.findall(r"<tr.*?</tr>", part(text, "baselines"), re.S)[1:]
     names = [evaluation.strategy, f"{evaluation.strategy}, before costs", *evaluation.baseline_performance]
@@ -301,6 +306,13 @@ def test_strings_from_outside_are_escaped_everywhere(evaluation: Evaluation) -> 
     assert stored_trades(text)["symbol"] == [evil]
 
 
+def test_the_stored_trades_hold_no_character_that_could_end_the_script(evaluation: Evaluation) -> None:
+    fill = replace(evaluation.fills[0], symbol="</script <!-- & >")
+    stored = columns((fill,), evaluation.track.times)
+    assert not set("<>&") & set(stored)
+    assert json.loads(stored)["symbols"] == [fill.symbol]
+
+
 def test_no_missing_or_infinite_number_is_printed_raw(evaluation: Evaluation) -> None:
     nothing = np.full(evaluation.labels.shape, np.nan)
     broken = replace(
@@ -377,35 +389,3 @@ def test_a_reader_without_javascript_is_told_what_is_missing(text: str) -> None:
 
 def test_the_page_is_the_same_each_time(evaluation: Evaluation, text: str) -> None:
     assert page(evaluation) == text
-
-
-def test_ticks_are_round_and_inside_the_axis() -> None:
-    marks = Scale.over(np.array([-0.13, 0.48])).ticks(5)
-    assert [label for _, label in marks] == ["−0.1", "0.0", "0.1", "0.2", "0.3", "0.4", "0.5"]
-    assert all(0 <= place <= 1 for place, _ in marks)
-    wide = Scale.over(np.array([0.5, 70.0]), is_log=True).ticks(5)
-    assert [label for _, label in wide] == ["0.5", "1", "2", "5", "10", "20", "50"]
-
-
-def test_time_ticks_stand_at_the_first_bar_of_a_period() -> None:
-    times = business_days(900)
-    for place, label in time_ticks(times):
-        row = round(place * 899)
-        assert str(times[row]).startswith(label)
-        assert str(times[row - 1])[: len(label)] != label
-
-
-def test_the_drawn_outline_keeps_the_extremes_of_a_long_line() -> None:
-    values = np.random.default_rng(0).standard_normal(50_000)
-    values[31_415], values[27_182] = 99.0, -99.0
-    rows = outline(values)
-    assert len(rows) <= 1202
-    assert {0, 27_182, 31_415, 49_999} <= set(rows.tolist())
-
-
-@pytest.mark.parametrize(
-    ("value", "shown"),
-    [(-0.004, "0.00"), (float("nan"), NOTHING), (float("-inf"), NOTHING), (1234.5, "1,234.50"), (-1.0, "−1.00")],
-)
-def test_a_number_is_written_for_people(value: float, shown: str) -> None:
-    assert number(value) == shown

@@ -77,6 +77,12 @@ def test_who_sells_at_the_open_of_the_last_bar_does_not_wait_for_the_proceeds() 
     assert np.isnan(_label(only_close, 1, 1))  # nobody buys at the close after which nothing trades
 
 
+def test_a_delisting_before_the_entry_is_not_the_holder_s() -> None:
+    prices = _column(10, 12, 6, 7)
+    panel = panel_of(open=prices, close=prices, delisting=_column(1, nan, nan, nan))
+    assert _label(panel, 0, 1) == pytest.approx(log(6 / 12), abs=1e-15)
+
+
 def test_a_bankruptcy_is_a_finite_loss_and_stays_in_the_sample() -> None:
     prices = _column(10, 12, 6, nan, nan)
     panel = panel_of(open=prices, close=prices, delisting=_column(nan, nan, nan, 0, nan))

@@ -52,6 +52,17 @@ def test_a_panel_cut_to_the_lookback_gives_the_same_bits(feature: Feature) -> No
 
 
 @every_feature
+@pytest.mark.parametrize("inside", [0, 1])
+def test_a_halt_at_the_edge_of_the_lookback_gives_the_same_bits(feature: Feature, inside: int) -> None:
+    fields, t = random_fields(), 419
+    start = t - feature.lookback + 1 + inside
+    for values in fields.values():
+        values[start : start + BRIDGE, 0] = np.nan
+    panel = panel_of(**fields)
+    assert same_bits(feature.compute(Bars.of(panel))[t], _cut(feature, panel, t, feature.lookback))
+
+
+@every_feature
 def test_splits_and_dividends_before_the_lookback_change_nothing_but_rounding(feature: Feature) -> None:
     whole = feature.compute(_bars(_eventful()))
     for t in MOMENTS:

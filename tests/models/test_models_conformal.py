@@ -67,7 +67,7 @@ def test_adaptation_mends_a_wrong_calibration() -> None:
 
 def test_a_spread_taken_from_overfitted_residuals_is_corrected() -> None:
     dataset = planted(0.0, n_times=N_TIMES, n_instruments=4)
-    model = Conformal(LightGBM(n_trees=80, learning_rate=0.1, min_leaf=2, n_leaves=63, n_threads=1), gamma=0.0)
+    model = Conformal(LightGBM(n_trees=80, learning_rate=0.1, min_leaf=2, n_leaves=63), gamma=0.0)
     forecaster = model.fit(dataset.rows(0, N_TRAINING), 0)
     tested = dataset.rows(N_TRAINING, N_TIMES - 2)
     inner = forecaster.inner.forecast(tested).quantiles[..., 0, :]
@@ -135,3 +135,11 @@ def test_the_lookback_is_enough_for_an_inner_model_that_looks_back() -> None:
     batch = nested.forecast(dataset).quantiles[250]
     alone = nested.forecast(dataset.rows(251 - nested.lookback, 251)).quantiles[-1]
     np.testing.assert_array_equal(alone, batch)
+
+
+def test_drift_in_the_calibration_does_not_tilt_what_counts_as_a_miss() -> None:
+    dataset = planted(0.0, n_times=N_TIMES, n_instruments=10)
+    drifting = replace(dataset, labels=dataset.labels + 0.4 * dataset.scale[:, :, None])
+    plain, tilted = (Conformal(Grinold("feature_0", ic=0.0)).fit(world, 0) for world in (dataset, drifting))
+    np.testing.assert_allclose(plain.tables[0], tilted.tables[0], atol=1e-9)
+    assert hits(drifting, Conformal(Grinold("feature_0", ic=0.0)))[0].mean() == pytest.approx(0.9, abs=0.02)

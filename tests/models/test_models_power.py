@@ -19,10 +19,10 @@ N_TRAINING = 450
 LEARNERS: list[Model] = [
     Ridge(),
     ElasticNet(),
-    LightGBM(n_threads=1, n_trees=60),
-    XGBoost(n_threads=1, n_trees=60),
+    LightGBM(n_trees=60),
+    XGBoost(n_trees=60),
     Grinold("feature_0"),
-    Average((Ridge(), LightGBM(n_threads=1, n_trees=60))),
+    Average((Ridge(), LightGBM(n_trees=60))),
     Conformal(Ridge()),
 ]
 

@@ -7,7 +7,7 @@ from planted import planted
 from quantdesk.models.lightgbm import LightGBM
 from quantdesk.models.xgboost import XGBoost
 
-both = pytest.mark.parametrize("model", [LightGBM(n_threads=1, n_trees=30), XGBoost(n_threads=1, n_trees=30)], ids=["LightGBM", "XGBoost"])
+both = pytest.mark.parametrize("model", [LightGBM(n_trees=30), XGBoost(n_threads=1, n_trees=30)], ids=["LightGBM", "XGBoost"])
 
 
 @both

@@ -158,9 +158,13 @@ def _from_integers(column: "pl.Series") -> "pl.Series":
 
 
 def _from_text(column: "pl.Series") -> "pl.Series":
+    import polars as pl
+
     present = column.drop_nulls()
     if present.is_empty():
         raise DataError(f"column {column.name!r} holds no time", "a time in every row", "name another: --map time=COLUMN")
+    if present[0].isdigit() and len(present[0]) > 8:
+        return _from_integers(column.cast(pl.Int64, strict=False))
     readings = [(form, _read(present.head(1), form)) for form in _forms(present[0])]
     candidates = [form for form, reading in readings if reading.null_count() == 0]
     if not candidates:

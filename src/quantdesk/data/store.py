@@ -102,7 +102,7 @@ def load(name: str, home: Path) -> Panel:
     try:
         bars, record = (folder / "bars.parquet").read_bytes(), json.loads((folder / "meta.json").read_bytes())
         panel = _panel(bars, record)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise _changed(name, folder, f"{type(error).__name__}: {error}") from error
     if panel.fingerprint() != record["fingerprint"]:
         raise _changed(name, folder, f"fingerprint {panel.fingerprint()} in place of {record['fingerprint']}")
@@ -141,7 +141,7 @@ def _canonical(panel: Panel) -> Panel:
 
 
 def _record(panel: Panel, bars: bytes, source: str, mapping: Mapping[str, str] | None) -> dict[str, Any]:
-    return {
+    record = {
         "name": panel.name,
         "caveats": list(panel.caveats),
         "instruments": [asdict(instrument) for instrument in panel.instruments],
@@ -151,6 +151,12 @@ def _record(panel: Panel, bars: bytes, source: str, mapping: Mapping[str, str] |
         "fingerprint": panel.fingerprint(),
         "sha256": hashlib.sha256(bars).hexdigest(),
     }
+    return {**record, "record_sha256": _digest(record)}
+
+
+def _digest(record: Mapping[str, Any]) -> str:
+    told = {key: value for key, value in record.items() if key != "record_sha256"}
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 def _bars_bytes(panel: Panel) -> bytes:
@@ -173,6 +179,8 @@ def _bars_bytes(panel: Panel) -> bytes:
 def _panel(bars: bytes, record: Mapping[str, Any]) -> Panel:
     import polars as pl
 
+    if _digest(record) != record["record_sha256"]:
+        raise ValueError("meta.json was edited")
     if hashlib.sha256(bars).hexdigest() != record["sha256"]:
         raise ValueError("bars.parquet has another digest than meta.json says")
     table = pl.read_parquet(io.BytesIO(bars))

@@ -14,7 +14,7 @@ from quantdesk.domain.errors import DataError
 if TYPE_CHECKING:
     import polars as pl
 
-_MISSING = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "-"]
+_MISSING = ("", "NA", "N/A", "null", "NULL", "None", "-")
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +51,7 @@ class Table:
 
         values = self.frame[column]
         if values.dtype == pl.String:
-            values = values.str.strip_chars()
+            values = values.str.strip_chars().replace(dict.fromkeys(_MISSING))
         numbers = values.cast(pl.Float64, strict=False)
         faults = np.flatnonzero((numbers.is_null() & values.is_not_null()).to_numpy())
         if faults.size:
@@ -101,7 +101,7 @@ def _read_csv(path: Path) -> "pl.DataFrame":
     import polars as pl
 
     # Everything is read as text: a type guessed from the first rows would hide which value is at fault.
-    return pl.read_csv(path, separator=_separator(path), infer_schema=False, null_values=_MISSING)
+    return pl.read_csv(path, separator=_separator(path), infer_schema=False)
 
 
 def _separator(path: Path) -> str:

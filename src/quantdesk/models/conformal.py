@@ -14,6 +14,7 @@ from quantdesk.models.fitting import completed, horizon_volatility, require_samp
 
 N_PAIRS = MEDIAN
 MAX_SCORES = 4_000
+_IS_TAIL = np.arange(len(LEVELS)) != MEDIAN
 _MEDIAN_WEIGHT = float(mean_of(np.eye(len(LEVELS))[MEDIAN]))
 
 
@@ -80,7 +81,7 @@ class ConformalForecaster:
     inner : Forecaster
         Whose median and mean are kept.
     tables : tuple of Float64
-        Sorted calibration scores of each horizon, centred to mean 0.
+        Sorted calibration scores of each horizon, shifted so that their tails have mean 0.
     window : int
         Realised rows over which the levels adapt.
     gamma : float
@@ -107,9 +108,8 @@ class ConformalForecaster:
         unit = horizon_volatility(dataset)
         quantiles = inner.quantiles[..., MEDIAN, None] + unit[..., None] * offsets[:, None]
         # what the new tails moved the mean by, the tails take back
-        tails = np.arange(len(LEVELS)) != MEDIAN
         shift = (inner.mean - mean_of(quantiles)) / (1 - _MEDIAN_WEIGHT)
-        quantiles = np.sort(quantiles + shift[..., None] * tails, axis=-1)
+        quantiles = np.sort(quantiles + shift[..., None] * _IS_TAIL, axis=-1)
         return Forecasts(dataset.times, dataset.symbols, dataset.horizons, quantiles)
 
     def contributions(self, dataset: Dataset) -> Float64:
@@ -183,7 +183,10 @@ def _table(scores: Float64, horizon_bars: int) -> Float64:
     require_samples(len(known), horizon_bars)
     if len(known) > MAX_SCORES:
         known = known[np.linspace(0, len(known) - 1, MAX_SCORES).round().astype(np.int64)]
-    return known - mean_of(_quantile(known, np.array(LEVELS)))
+    # The promised tails around the median leave the mean alone, so that what counts as a miss is
+    # what the interval forecast later misses.
+    tails = np.where(_IS_TAIL, _quantile(known, np.array(LEVELS)), 0.0)
+    return known - mean_of(tails) / (1 - _MEDIAN_WEIGHT)
 
 
 def _quantile(table: Float64, level: Float64) -> Float64:

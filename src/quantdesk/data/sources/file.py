@@ -114,7 +114,7 @@ class File:
 
         if "symbol" not in columns.chosen:
             return np.full(len(table.frame), self._stem(), dtype=object)
-        symbols = table.frame[columns.chosen["symbol"]].cast(pl.String)
+        symbols = table.frame[columns.chosen["symbol"]].cast(pl.String).str.strip_chars()
         missing = np.flatnonzero(symbols.is_null().to_numpy())
         if missing.size:
             raise DataError(f"{table.place(int(missing[0]))} has no symbol", "a symbol in every row", "fill it in")

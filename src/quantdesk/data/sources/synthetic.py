@@ -11,7 +11,7 @@ from quantdesk.domain.errors import DataError
 from quantdesk.domain.instrument import Instrument
 from quantdesk.domain.panel import Panel
 
-_BOUNDS = {"n_instruments": (1, 10_000), "n_days": (30, 100_000), "ic": (0.0, 0.2), "seed": (0, 2**63), "n_sectors": (1, 1_000)}
+_BOUNDS = {"n_instruments": (1, 10_000), "n_days": (30, 20_000), "ic": (0.0, 0.2), "seed": (0, 2**63), "n_sectors": (1, 1_000)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +137,7 @@ def _sessions(n_days: int) -> Times:
 def _fields(calendar: Calendar, paths: Paths, seed: int) -> dict[str, Float64]:
     generator = np.random.default_rng([seed, 3])
     n_times, n_instruments = calendar.is_traded.shape
-    first = np.clip(np.exp(generator.normal(np.log(60.0), 0.5, n_instruments)), 15.0, 300.0)
+    first = np.clip(np.exp(generator.normal(np.log(100.0), 0.5, n_instruments)), 30.0, 400.0)
     units = np.cumprod(calendar.splits, axis=0)
     price = first / (units * np.cumprod(1.0 + calendar.yields, axis=0))
     levels = {"open": paths.open, "high": paths.high, "low": paths.low, "close": paths.close}
@@ -155,7 +155,8 @@ def _fields(calendar: Calendar, paths: Paths, seed: int) -> dict[str, Float64]:
 
 
 def _cents(price: Float64) -> Float64:
-    return np.maximum(np.round(price, 2), 0.01)
+    # As in the United States: a hundredth of a cent below one dollar, a cent above.
+    return np.where(price < 1.0, np.maximum(np.round(price, 4), 1e-4), np.round(price, 2))
 
 
 def _masked(values: Float64, is_traded: Bools) -> Float64:
