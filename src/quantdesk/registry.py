@@ -102,19 +102,26 @@ class Trials:
         """
         with self._open() as connection:
             rows = connection.execute("SELECT number, body, digest FROM trials ORDER BY number").fetchall()
+            # SQLite remembers the highest number it gave, so that the last rows cannot go unnoticed either.
+            given = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'trials'").fetchone()
         digest, found = "", []
         for expected, (number, body, written) in enumerate(rows, start=1):
             digest = _chain(digest, body)
             if digest != written or number != expected:
-                raise LedgerError(
-                    f"trial ledger {self.path}: row {number} does not follow the one before",
-                    "every trial ever made, unaltered",
-                    "restore it from a backup; without it no Sharpe ratio can be judged",
-                )
+                raise self._altered(f"row {number} does not follow the one before")
             plain = json.loads(body)
             if plain["data"] == data:
                 found.append(Trial(**{name: plain[name] for name in Trial.__dataclass_fields__}))
+        if given and given[0] != len(rows):
+            raise self._altered(f"{given[0] - len(rows)} of the last rows are gone")
         return found
+
+    def _altered(self, what: str) -> LedgerError:
+        return LedgerError(
+            f"trial ledger {self.path}: {what}",
+            "every trial ever made, unaltered",
+            "restore it from a backup; without it no Sharpe ratio can be judged",
+        )
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:

@@ -60,7 +60,7 @@ def test_grinold_cuts_the_score_at_three_and_ignores_what_is_missing() -> None:
 
 def test_equal_features_have_no_score() -> None:
     dataset = planted(0.0, n_times=60, n_instruments=7)
-    dataset.features[:, :, 0] = 0.1
+    dataset.features[:, :, 0] = np.random.default_rng(0).standard_normal((60, 1))
     mean = Grinold("feature_0").fit(dataset, 0).forecast(dataset).mean
     np.testing.assert_allclose(mean, 0.0, atol=1e-14)
 

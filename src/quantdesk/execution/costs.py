@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 
 from quantdesk.domain.arrays import Float64, Times
-from quantdesk.domain.bars import Bars
 from quantdesk.domain.compiled import compiled
 from quantdesk.domain.errors import SettingsError
 from quantdesk.domain.panel import Panel
@@ -102,16 +101,14 @@ class Market(NamedTuple):
     @classmethod
     def of(cls, panel: Panel, costs: Costs) -> "Market":
         """Read the world from a panel: fills at the open, or at the close where it has no opens."""
-        bars = Bars.of(panel)
-        close = panel.fields["close"]
-        carried = _carry_raw(close, panel.get("split"))
-        volatility, volume = conditions(bars.returns, panel.get("volume"), carried, costs.assumed_daily_value)
+        close, split, dividend = panel.fields["close"], panel.get("split"), panel.get("dividend")
+        volatility, volume = conditions(close, split, dividend, panel.get("volume"), costs.assumed_daily_value)
         return cls(
             price=np.where(np.isfinite(close), panel.fields.get("open", close), np.nan),
-            close=carried,
+            close=_carry_raw(close, split),
             is_traded=np.isfinite(close).astype(np.float64),
-            split=panel.get("split"),
-            dividend=panel.get("dividend"),
+            split=split,
+            dividend=dividend,
             delisting=panel.get("delisting"),
             volatility=volatility,
             volume=volume,
@@ -144,35 +141,57 @@ def _carry_raw(close: Float64, split: Float64) -> Float64:
 
 
 @compiled
-def conditions(returns: Float64, volume: Float64, close: Float64, assumed_daily_value: float) -> tuple[Float64, Float64]:
+def conditions(
+    close: Float64, split: Float64, dividend: Float64, volume: Float64, assumed_daily_value: float
+) -> tuple[Float64, Float64]:
     """Compute each bar's volatility (60 bars) and daily units (20 bars), both ending the bar before.
 
-    Direct sums, so that a panel cut to ``CONDITIONS_LOOKBACK`` bars gives the same bits. Where
-    nothing is known the volatility is 0.02 and the units follow from the assumed daily value.
+    Direct sums over raw prices, so that a panel cut to ``CONDITIONS_LOOKBACK`` bars gives the same
+    bits, whatever was halted, split or paid before it. Where nothing is known the volatility is
+    0.02 and the units follow from the assumed daily value; units are those of the bar itself.
     """
-    n_times, n_instruments = returns.shape
-    volatility = np.full((n_times, n_instruments), 0.02)
-    units = np.zeros((n_times, n_instruments))
+    n_times, n_instruments = close.shape
+    returns = _direct_returns(close, split, dividend)
+    volatility, units = np.full((n_times, n_instruments), 0.02), np.zeros((n_times, n_instruments))
     for t in range(1, n_times):
         for i in range(n_instruments):
             count, total, squares = 0, 0.0, 0.0
-            for s in range(max(0, t - 60), t):
+            for s in range(max(1, t - 60), t):
                 if not np.isnan(returns[s, i]):
                     count += 1
                     total += returns[s, i]
                     squares += returns[s, i] ** 2
             if count >= 20:
                 volatility[t, i] = math.sqrt(max(squares / count - (total / count) ** 2, 0.0))
-            seen, traded = 0, 0.0
-            for s in range(max(0, t - 20), t):
-                if volume[s, i] > 0.0:
-                    seen += 1
-                    traded += volume[s, i]
-            if seen > 0:
-                units[t, i] = traded / seen
-            elif close[t - 1, i] > 0.0:
-                units[t, i] = assumed_daily_value / close[t - 1, i]
+            units[t, i] = _daily_units(close[:, i], split[:, i], volume[:, i], t, assumed_daily_value)
     return volatility, units
+
+
+@compiled
+def _direct_returns(close: Float64, split: Float64, dividend: Float64) -> Float64:
+    # From one bar to the next only: a return over a halt is not one bar's, and may start before the window.
+    returns = np.full(close.shape, np.nan)
+    for s in range(1, close.shape[0]):
+        for i in range(close.shape[1]):
+            if close[s, i] > 0.0 and close[s - 1, i] > 0.0:
+                paid = 0.0 if np.isnan(dividend[s, i]) else dividend[s, i]
+                ratio = split[s, i] if split[s, i] > 0.0 else 1.0
+                returns[s, i] = math.log((close[s, i] + paid) * ratio / close[s - 1, i])
+    return returns
+
+
+@compiled
+def _daily_units(close: Float64, split: Float64, volume: Float64, t: int, assumed_daily_value: float) -> float:
+    seen, traded, growth, assumed = 0, 0.0, 1.0, 0.0
+    for s in range(t - 1, max(0, t - CONDITIONS_LOOKBACK + 1) - 1, -1):
+        # Units of an earlier bar have become this many of today's.
+        growth *= split[s + 1] if split[s + 1] > 0.0 else 1.0
+        if s >= t - 20 and volume[s] > 0.0:
+            seen += 1
+            traded += volume[s] * growth
+        if assumed == 0.0 and close[s] > 0.0:
+            assumed = assumed_daily_value / close[s] * growth
+    return traded / seen if seen > 0 else assumed
 
 
 @compiled
@@ -185,6 +204,12 @@ def to_cents(amount: float) -> float:
 def to_grid(value: float, step: float) -> float:
     """Round to a multiple of a step, half to even."""
     return float(np.rint(value / step) * step)
+
+
+@compiled
+def to_places(units: float) -> float:
+    """Round units to the 8 decimal places that orders, positions and the ledger hold, half to even."""
+    return float(np.rint(units * 1e8) / 1e8)
 
 
 @compiled

@@ -6,7 +6,7 @@ import numpy as np
 
 from quantdesk.domain.arrays import Float64
 from quantdesk.domain.compiled import compiled
-from quantdesk.execution.costs import Market, Rates, fill_price, to_cents, to_grid
+from quantdesk.execution.costs import Market, Rates, fill_price, to_cents, to_grid, to_places
 
 
 class Halt(NamedTuple):
@@ -103,7 +103,7 @@ def _book(units: Float64, orders: Float64, market: Market, rates: Rates, t: int)
     for i in range(len(units)):
         ratio = market.split[t, i]
         if ratio > 0.0 and ratio != 1.0:
-            units[i] *= ratio
+            units[i] = to_places(units[i] * ratio)
             orders[i] = to_grid(orders[i] * ratio, market.lot[i])
         dividend = market.dividend[t, i]
         if units[i] != 0.0 and not np.isnan(dividend):
@@ -125,7 +125,7 @@ def _trade(units: Float64, orders: Float64, market: Market, rates: Rates, t: int
         paid = fill_price(price, quantity, volatility, volume, rates.half_spread, rates.impact, tick)
         fee = to_cents(rates.commission * abs(quantity) * paid)
         flow -= quantity * paid + fee
-        units[i] += quantity
+        units[i] = to_places(units[i] + quantity)
         traded += abs(quantity) * paid
         charged += fee + quantity * (paid - price)
     return flow, traded, charged
@@ -150,4 +150,5 @@ def _order(orders: Float64, units: Float64, weights: Float64, equity: float, mar
         weight = 0.0 if is_halted else weights[i]
         orders[i] = 0.0
         if market.is_traded[t, i] and not np.isnan(weight):
-            orders[i] = to_grid(weight * max(equity, 0.0) / market.close[t, i], market.lot[i]) - units[i]
+            wanted = to_grid(weight * max(equity, 0.0) / market.close[t, i], market.lot[i])
+            orders[i] = to_places(wanted - units[i])

@@ -7,7 +7,7 @@ import numpy as np
 
 from quantdesk.domain.panel import Panel
 from quantdesk.domain.trade import CashFlow, Event, Fill, Order, Split
-from quantdesk.execution.costs import CONDITIONS_LOOKBACK, Costs, Market, fill_price, to_cents, to_grid
+from quantdesk.execution.costs import CONDITIONS_LOOKBACK, Costs, Market, fill_price, to_cents, to_grid, to_places
 from quantdesk.execution.marks import Marks
 from quantdesk.execution.orders import to_decimal
 
@@ -48,7 +48,7 @@ class SimulatedBroker:
         column = {symbol: i for i, symbol in enumerate(panel.symbols)}
         events: list[Event] = self._borrow(panel, column)
         events += self._split(panel)
-        events += self._dividends(panel, column)
+        events += self._dividends(panel)
         events += self._delist(panel)
         events += self._fill(panel, column)
         self._marks = self._marks.after(panel)
@@ -70,7 +70,7 @@ class SimulatedBroker:
         for i in np.flatnonzero(np.isfinite(ratios) & (ratios > 0) & (ratios != 1)):
             instrument, ratio = panel.instruments[i], float(ratios[i])
             if self._units.get(instrument.symbol):
-                self._units[instrument.symbol] *= ratio
+                self._units[instrument.symbol] = to_places(self._units[instrument.symbol] * ratio)
                 events.append(Split(instrument.symbol, Decimal(str(ratio)), panel.now))
             order = self._orders.pop(instrument.symbol, None)
             units = to_grid(float(order.quantity) * ratio, instrument.lot_size) if order else 0.0
@@ -78,13 +78,13 @@ class SimulatedBroker:
                 self._orders[instrument.symbol] = Order(order.id, order.symbol, to_decimal(units), order.created_at)
         return events
 
-    def _dividends(self, panel: Panel, column: dict[str, int]) -> list[Event]:
+    def _dividends(self, panel: Panel) -> list[Event]:
         paid = panel.get("dividend")[-1]
         events: list[Event] = []
-        for symbol, units in self._units.items():
-            amount = paid[column[symbol]]
-            if units and np.isfinite(amount) and amount != 0:
-                events += _cash("dividend", symbol, to_cents(units * float(amount)), panel.now)
+        for i in np.flatnonzero(np.isfinite(paid)):
+            symbol = panel.symbols[i]
+            units = self._units.get(symbol, 0.0)
+            events += _cash("dividend", symbol, to_cents(units * float(paid[i])), panel.now)
         return events
 
     def _delist(self, panel: Panel) -> list[Event]:
@@ -124,7 +124,7 @@ class SimulatedBroker:
             market.tick[i],
         )
         fee = to_cents(rates.commission * abs(units) * price)
-        self._units[order.symbol] = self._units.get(order.symbol, 0.0) + units
+        self._units[order.symbol] = to_places(self._units.get(order.symbol, 0.0) + units)
         return Fill(order.id, order.symbol, order.quantity, to_decimal(price), to_decimal(fee), time)
 
 

@@ -46,7 +46,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._last_digest = ""
+        self._last_digest: str | None = None
 
     def pages(self) -> list[Page]:
         """Read every whole page.
@@ -56,13 +56,14 @@ class Journal:
         LedgerError
             If a page was edited, removed or reordered.
         """
+        self._last_digest = ""
         if not self.path.exists():
             return []
         content = self.path.read_bytes()
         whole = content[: content.rfind(b"\n") + 1]
         if len(whole) < len(content):
             os.truncate(self.path, len(whole))
-        return [self._read(number, line) for number, line in enumerate(whole.decode().splitlines(), start=1)]
+        return [self._read(number, line) for number, line in enumerate(whole.decode(errors="replace").splitlines(), start=1)]
 
     def write(self, page: Page) -> None:
         """Append a page and wait until the disk has it.
@@ -72,8 +73,10 @@ class Journal:
         LedgerError
             If the disk does not take it.
         """
+        if self._last_digest is None:
+            self.pages()
         body = json.dumps(_to_plain(page), separators=(",", ":"))
-        digest = _digest(self._last_digest, body)
+        digest = _digest(self._last_digest or "", body)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("ab") as file:
@@ -88,7 +91,7 @@ class Journal:
 
     def _read(self, number: int, line: str) -> Page:
         digest, _, body = line.partition(" ")
-        if digest != _digest(self._last_digest, body):
+        if digest != _digest(self._last_digest or "", body):
             raise LedgerError(
                 f"journal {self.path}: page {number} does not follow the one before",
                 "an unaltered journal",

@@ -11,6 +11,8 @@ from quantdesk.domain.errors import LedgerError
 from quantdesk.domain.trade import CashFlow, Event, Fill, Position, Split
 
 ZERO = Decimal(0)
+PLACES = Decimal("1e-8")
+"""The finest units that a position is kept in."""
 
 
 class Ledger:
@@ -84,7 +86,8 @@ class Ledger:
             )
         self._events.append(event)
         if self._units[event.symbol]:
-            self._units[event.symbol] *= event.ratio
+            # Brokers keep no finer units, and a ratio such as 1/3 would leave dust that never closes.
+            self._units[event.symbol] = (self._units[event.symbol] * event.ratio).quantize(PLACES)
             self._average[event.symbol] /= event.ratio
 
     def _record_fill(self, event: Fill) -> None:

@@ -130,6 +130,4 @@ def _scores(dataset: Dataset, column: int) -> Float64:
     n_known = np.maximum(known.sum(axis=1, keepdims=True), 1)
     centred = np.where(known, values - values.sum(axis=1, keepdims=True) / n_known, 0.0)
     deviation = np.sqrt((centred**2).sum(axis=1, keepdims=True) / n_known)
-    # equal values leave rounding dust, which must not be blown up into a score
-    usable = deviation > 1e-9 * np.abs(values).max(axis=1, keepdims=True, initial=0.0)
-    return np.clip(np.where(usable, centred / np.where(usable, deviation, 1.0), 0.0), -MAX_SCORE, MAX_SCORE)
+    return np.clip(centred / np.where(deviation > 0, deviation, 1.0), -MAX_SCORE, MAX_SCORE)
