@@ -124,7 +124,7 @@ def receipts(evaluation: Evaluation) -> str:
     spent = [f"{escape(step)} {number(seconds, 1, 's')}" for step, seconds in evaluation.seconds.items()]
     total = number(sum(evaluation.seconds.values()), 1, "s")
     time = f'<p class="caption">Time spent: {total}, of which {" · ".join(spent)}.</p>' if spent else ""
-    again = f'<p class="caption">To repeat it: <code>desk verify {escape(evaluation.run_id)}</code></p>'
+    again = '<p class="caption">The run id is a digest of data, code, choices, seed and environment.</p>'
     return section("receipts", "Receipts", f'<dl class="pairs">{listed}</dl>{time}{again}')
 
 
