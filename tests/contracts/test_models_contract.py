@@ -4,7 +4,7 @@ import dataclasses
 import pickle
 from dataclasses import replace
 from functools import cache
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -82,9 +82,8 @@ every_model = pytest.mark.parametrize("name", list(discover()))
 def test_a_model_is_immutable(name: str) -> None:
     model = example(name)
     assert isinstance(model, Model)
-    assert dataclasses.is_dataclass(model)
     assert model == pickle.loads(pickle.dumps(model)), "hyperparameters are compared by value"
-    for field in dataclasses.fields(model):
+    for field in dataclasses.fields(cast(Any, model)):
         with pytest.raises(dataclasses.FrozenInstanceError):
             setattr(model, field.name, None)
 
@@ -94,8 +93,7 @@ def test_a_forecaster_is_immutable_and_says_how_far_back_it_looks(name: str) -> 
     forecaster = fitted(name)
     assert isinstance(forecaster, Forecaster)
     assert forecaster.lookback >= 1
-    assert dataclasses.is_dataclass(forecaster)
-    for field in dataclasses.fields(forecaster):
+    for field in dataclasses.fields(cast(Any, forecaster)):
         with pytest.raises(dataclasses.FrozenInstanceError):
             setattr(forecaster, field.name, None)
 

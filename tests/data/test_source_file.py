@@ -232,6 +232,11 @@ def test_an_adjusted_close_alone_is_the_close_and_said_to_be_adjusted(tmp_path: 
     assert "closes are adjusted for splits and dividends" in panel.caveats
 
 
+def test_a_split_column_of_zeros_means_no_split(tmp_path: Path) -> None:
+    panel = File(_write(tmp_path, "Date,Close,Split\n2024-01-02,3,0\n2024-01-03,1.5,2\n")).fetch()
+    np.testing.assert_array_equal(panel.fields["split"][:, 0], [np.nan, 2.0])
+
+
 def test_sectors_are_read_where_the_file_has_them(tmp_path: Path) -> None:
     panel = File(_write(tmp_path, "Date,symbol,Sector,Close\n2024-01-02,A,Energy,1\n2024-01-02,B,,1\n")).fetch()
     assert [instrument.sector for instrument in panel.instruments] == ["Energy", ""]

@@ -104,7 +104,7 @@ def test_too_short_a_span_is_refused() -> None:
 def test_settings_outside_their_range_are_refused() -> None:
     for wrong in ({"calibration_share": 1.0}, {"window": -1}, {"gamma": -0.1}):
         with pytest.raises(StrategyError, match="Conformal"):
-            Conformal(Ridge(), **wrong)  # type: ignore[arg-type]
+            Conformal(Ridge(), **wrong)
 
 
 def test_the_miss_rate_moves_by_the_rule_of_gibbs_and_candes() -> None:

@@ -69,7 +69,8 @@ class Conformal:
         start = max(0, first - inner.lookback + 1)
         scores = _scores(inner.forecast(dataset.rows(start, len(dataset))), dataset.rows(start, len(dataset)))
         tables = tuple(_table(scores[first - start :, :, horizon], bars) for horizon, bars in enumerate(dataset.horizons))
-        return ConformalForecaster(inner, tables, self.window, self.gamma, max(dataset.horizons))
+        since = dataset.times[min(first, len(dataset) - 1)]
+        return ConformalForecaster(inner, tables, self.window, self.gamma, max(dataset.horizons), since)
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +89,9 @@ class ConformalForecaster:
         Step of the adaptation.
     longest : int
         Longest horizon, bars.
+    since : numpy.datetime64
+        When calibration began. Misses before it were made on what the inner model learned from,
+        and say nothing.
     """
 
     inner: Forecaster
@@ -95,6 +99,7 @@ class ConformalForecaster:
     window: int
     gamma: float
     longest: int
+    since: np.datetime64
 
     @property
     def lookback(self) -> int:
@@ -104,7 +109,9 @@ class ConformalForecaster:
     def forecast(self, dataset: Dataset) -> Forecasts:
         """Forecast every time, from labels whose spans had ended by then."""
         inner = self.inner.forecast(dataset)
-        offsets = self._offsets(dataset, _scores(inner, dataset))
+        scores = _scores(inner, dataset)
+        scores[dataset.times < self.since] = np.nan
+        offsets = self._offsets(dataset, scores)
         unit = horizon_volatility(dataset)
         quantiles = inner.quantiles[..., MEDIAN, None] + unit[..., None] * offsets[:, None]
         # what the new tails moved the mean by, the tails take back

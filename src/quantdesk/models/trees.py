@@ -1,8 +1,10 @@
 """What the boosted trees share: one ensemble a horizon, and their forecaster."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -19,6 +21,9 @@ from quantdesk.models.fitting import (
     spread_around,
     training_samples,
 )
+
+Given = TypeVar("Given")
+Result = TypeVar("Result")
 
 
 class Trees(Protocol):
@@ -62,8 +67,8 @@ class TreeForecaster:
         predicted = np.full(dataset.labels.shape, np.nan)
         if dataset.is_valid.any():
             values = finite(dataset.features[dataset.is_valid])
-            for horizon, trees in enumerate(self.ensembles):
-                predicted[dataset.is_valid, horizon] = trees.predict(values)
+            for horizon, column in enumerate(at_once(lambda trees: trees.predict(values), self.ensembles)):
+                predicted[dataset.is_valid, horizon] = column
         return spread_around(dataset, predicted * horizon_volatility(dataset), self.residuals)
 
     def contributions(self, dataset: Dataset) -> Float64:
@@ -89,10 +94,20 @@ def fit_trees(dataset: Dataset, max_samples: int, demean: bool, grow: Callable[[
     DataError
         If a horizon has fewer than 30 samples.
     """
-    ensembles, residuals = [], []
-    for horizon in range(len(dataset.horizons)):
+
+    def grow_one(horizon: int) -> tuple[Trees, Float64]:
         samples = training_samples(dataset, horizon, max_samples, demean)
         trees = grow(samples)
-        ensembles.append(trees)
-        residuals.append(residual_quantiles(samples.outcomes - trees.predict(samples.features)))
-    return TreeForecaster(tuple(ensembles), np.stack(residuals))
+        return trees, residual_quantiles(samples.outcomes - trees.predict(samples.features))
+
+    grown = at_once(grow_one, range(len(dataset.horizons)))
+    return TreeForecaster(tuple(trees for trees, _ in grown), np.stack([residuals for _, residuals in grown]))
+
+
+def at_once(work: Callable[[Given], Result], over: Iterable[Given]) -> list[Result]:
+    """Do the same work on several things, one thread a core; the libraries below release Python's lock.
+
+    One thread an ensemble, several ensembles at once: threads inside one ensemble wait for each other.
+    """
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(work, over))
