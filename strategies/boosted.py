@@ -14,7 +14,7 @@ STRATEGY = Strategy(
     description="Averages two boosted-tree models and a ridge regression; long the best fifth, short the worst; each week.",
     features=("*",),
     model=Conformal(Average((LightGBM(), XGBoost(), Ridge()))),
-    signal=Rank(horizon=5, long=0.2, short=0.2),
+    signal=Rank(horizon=5, long=0.2, short=0.2, keep=0.4),
     sizing=VolatilityScaled(),
     horizon=5,
     rebalance="weekly",

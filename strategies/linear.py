@@ -11,7 +11,7 @@ STRATEGY = Strategy(
     description="Ranks instruments by a ridge regression on every feature, long the best fifth, short the worst; each week.",
     features=("*",),
     model=Conformal(Ridge()),
-    signal=Rank(horizon=5, long=0.2, short=0.2),
+    signal=Rank(horizon=5, long=0.2, short=0.2, keep=0.4),
     sizing=VolatilityScaled(),
     horizon=5,
     rebalance="weekly",

@@ -33,6 +33,7 @@ Data = Annotated[
         "--data", help="A data set: `sample`, one you ingested, or `synthetic[:ic=0.05,seed=1,n_instruments=50,n_days=1500]`."
     ),
 ]
+Symbols = Annotated[str, typer.Option("--symbols", help="Only these instruments of the data set, as AAPL,MSFT.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder for the report and the JSON; by default under DESK_HOME/runs.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
 
@@ -43,10 +44,10 @@ def demo(out: Out = None, as_json: Json = False) -> None:
 
     The prices are those of 20 large US companies, 1990 to 2022, that come with the desk.
     """
-    evaluation = _evaluate("boosted", "sample", out, seed=0, rolling=False, as_json=as_json)
+    evaluation = _evaluate("boosted", "sample", "", out, seed=0, rolling=False, as_json=as_json)
     if not as_json:
         standing = f"verdict on this data: {evaluation['verdict']}"
-        _orders("boosted", "sample", None, None, 2, standing, as_json=False)
+        _orders("boosted", "sample", "", None, None, 2, standing, as_json=False)
 
 
 @app.command()
@@ -143,6 +144,7 @@ def check(
 def evaluate(
     strategy: Annotated[str, typer.Argument(help="A strategy's name (see `desk strategies`) or the path of its file.")],
     data: Data = "sample",
+    symbols: Symbols = "",
     out: Out = None,
     seed: Seed = 0,
     rolling: Annotated[bool, typer.Option("--rolling", help="Train on a rolling window rather than an expanding one.")] = False,
@@ -156,13 +158,14 @@ def evaluate(
 
     Every evaluation is counted as a trial on its data; the verdict takes the count into account.
     """
-    _evaluate(strategy, data, out, seed, rolling, as_json, combinatorial)
+    _evaluate(strategy, data, symbols, out, seed, rolling, as_json, combinatorial)
 
 
 @app.command()
 def orders(
     strategy: Annotated[str, typer.Argument(help="A strategy's name or the path of its file.")],
     data: Data = "sample",
+    symbols: Symbols = "",
     positions: Annotated[
         Path | None, typer.Option("--positions", help="CSV with columns symbol,quantity of what is held; nothing by default.")
     ] = None,
@@ -176,7 +179,7 @@ def orders(
 
     The strategy learns from all of the data set first. Nothing is sent anywhere.
     """
-    _orders(strategy, data, positions, cash, shown, "", as_json)
+    _orders(strategy, data, symbols, positions, cash, shown, "", as_json)
 
 
 @app.command()
@@ -318,14 +321,16 @@ def _costs(settings: "Settings") -> "Costs":
     return Costs(**settings.cost_rates)
 
 
-def _load(name: str) -> "Panel":
+def _load(name: str, symbols: str) -> "Panel":
     from quantdesk.data import quality, store
 
-    return quality.gate(store.load(name, _settings().home))
+    panel = store.load(name, _settings().home)
+    chosen = tuple(symbol.strip() for symbol in symbols.split(",") if symbol.strip())
+    return quality.gate(panel.select(chosen) if chosen else panel)
 
 
 def _evaluate(
-    name: str, data: str, out: Path | None, seed: int, rolling: bool, as_json: bool, combinatorial: bool = False
+    name: str, data: str, symbols: str, out: Path | None, seed: int, rolling: bool, as_json: bool, combinatorial: bool = False
 ) -> dict[str, object]:
     from quantdesk import console
     from quantdesk import strategy as parts
@@ -334,7 +339,7 @@ def _evaluate(
 
     settings = _settings()
     strategy = parts.load(name, settings.home)
-    panel = _load(data)
+    panel = _load(data, symbols)
     plan = evaluation.Plan(settings.home, _costs(settings), settings.capital, seed, not rolling)
     with console.progress(is_quiet=as_json) as tell:
         result, fitted = evaluation.evaluate(strategy, panel, plan, tell)
@@ -358,7 +363,9 @@ def _evaluate(
     return summary
 
 
-def _orders(name: str, data: str, positions: Path | None, cash: float | None, shown: int, standing: str, as_json: bool) -> None:
+def _orders(
+    name: str, data: str, symbols: str, positions: Path | None, cash: float | None, shown: int, standing: str, as_json: bool
+) -> None:
     from dataclasses import asdict
 
     from quantdesk import console, registry
@@ -367,7 +374,7 @@ def _orders(name: str, data: str, positions: Path | None, cash: float | None, sh
 
     settings = _settings()
     strategy = parts.load(name, settings.home)
-    panel = _load(data)
+    panel = _load(data, symbols)
     with console.progress(is_quiet=as_json) as tell:
         tell("computing features", 0, 2)
         dataset = strategy.dataset(panel)

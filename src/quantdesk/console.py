@@ -1,5 +1,6 @@
 """What the terminal shows: progress, verdicts, tables and decision cards."""
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -16,8 +17,11 @@ if TYPE_CHECKING:
     from quantdesk.evaluation.outcome import Evaluation, Performance
     from quantdesk.evaluation.walk_forward import Tell
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+PIPED_WIDTH = 120
+"""Columns where there is no terminal to ask."""
+
+out = Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
+err = Console(highlight=False, stderr=True)
 
 GRADE_STYLE = {"none": "red", "weak": "yellow", "evidence": "green"}
 
@@ -46,14 +50,17 @@ def show_error(error: DeskError) -> None:
     text.append(error.expected + "\n")
     text.append("  do: ", style="bold")
     text.append(error.action)
-    err.print(text)
+    err.print(text, soft_wrap=True)
 
 
 def show_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[int] = ()) -> None:
     """Print a table; ``numbers`` are the columns set flush right."""
-    table = Table(title=title or None, title_justify="left", title_style="bold", header_style="dim", box=None, pad_edge=False)
+    if title:
+        out.print(Text(title, style="bold"))
+    table = Table(header_style="dim", box=None, pad_edge=False)
     for column, name in enumerate(header):
-        table.add_column(name, justify="right" if column in numbers else "left", overflow="fold")
+        is_number = column in numbers
+        table.add_column(name, justify="right" if is_number else "left", overflow="fold", no_wrap=is_number)
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     out.print(table)

@@ -168,6 +168,11 @@ def record_run(
     -------
     str
         MLflow's id of the run.
+
+    Raises
+    ------
+    LedgerError
+        If the store does not take it.
     """
     from mlflow import MlflowClient
     from mlflow.entities import Metric, Param
@@ -175,15 +180,28 @@ def record_run(
     # Quiet the migrations that MLflow logs when its database is new.
     for noisy in ("alembic", "mlflow", "mlflow.store.db.utils"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
     home.mkdir(parents=True, exist_ok=True)
-    client = MlflowClient(tracking_uri=f"sqlite:///{home / 'mlflow.db'}")
-    found = client.get_experiment_by_name(experiment)
-    group = found.experiment_id if found else client.create_experiment(experiment, (home / "artifacts").as_uri())
-    run = client.create_run(group, run_name=name)
+    database = home / "mlflow.db"
+    is_new = not database.exists()
     now = int(datetime.now(UTC).timestamp() * 1000)
     metrics = [Metric(key, value, now, 0) for key, value in scores.items() if np.isfinite(value)]
-    client.log_batch(run.info.run_id, metrics=metrics, params=[Param(key, value) for key, value in params.items()])
-    for file in files:
-        client.log_artifact(run.info.run_id, str(file))
-    client.set_terminated(run.info.run_id)
+    try:
+        client = MlflowClient(tracking_uri=f"sqlite:///{database}")
+        found = client.get_experiment_by_name(experiment)
+        group = found.experiment_id if found else client.create_experiment(experiment, (home / "artifacts").as_uri())
+        run = client.create_run(group, run_name=name)
+        client.log_batch(run.info.run_id, metrics=metrics, params=[Param(key, value) for key, value in params.items()])
+        for file in files:
+            client.log_artifact(run.info.run_id, str(file))
+        client.set_terminated(run.info.run_id)
+    except (SQLAlchemyError, MlflowException) as error:
+        if is_new:
+            database.unlink(missing_ok=True)
+        reason = str(error).splitlines()[0]
+        raise LedgerError(
+            f"run store {database}: {reason}", "room and permission to write", "free the disk or choose another DESK_HOME"
+        ) from error
     return str(run.info.run_id)

@@ -218,7 +218,10 @@ def load(name: str, home: Path) -> Strategy:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except SyntaxError as error:
+        raise StrategyError(f"{path}, line {error.lineno}: {error.msg}", "a Python file", "correct the line") from error
     strategy = getattr(module, "STRATEGY", None)
     if not isinstance(strategy, Strategy):
         raise StrategyError(

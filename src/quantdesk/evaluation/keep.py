@@ -46,16 +46,11 @@ def keep(evaluation: Evaluation, fitted: FittedStrategy, home: Path, out: Path |
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".unfinished-") as unfinished:
             made = _write_all(evaluation, fitted, Path(unfinished), folder)
+            name = f"{evaluation.data} {evaluation.run_id}"
+            registry.record_run(home, evaluation.strategy, name, _params(evaluation), _scores(evaluation), made)
             folder.mkdir(exist_ok=True)
-            kept = [Path(shutil.move(path, folder / path.name)) for path in made]
-            registry.record_run(
-                home,
-                evaluation.strategy,
-                f"{evaluation.data} {evaluation.run_id}",
-                _params(evaluation),
-                _scores(evaluation),
-                kept,
-            )
+            for path in made:
+                shutil.move(path, folder / path.name)
     except OSError as error:
         raise DeskError(
             f"{error.filename or folder}: {error.strerror or error}",

@@ -9,6 +9,9 @@ CONFIDENCE = 0.95
 SURVIVORS_ONLY = "survivors only"
 """A caveat that holds these words says that the data has lost its losers."""
 
+PASSIVE = ("buy and hold", "equal weight")
+"""Baselines that decide nothing; the others follow the strategy's own rule with a simpler model."""
+
 HEADLINES = {
     "none": "no evidence of an edge",
     "weak": "weak evidence of an edge",
@@ -28,8 +31,9 @@ def judge(
     """Decide what the numbers allow.
 
     ``evidence`` asks for all of: a deflated Sharpe ratio of 0.95 after costs; the same for what is
-    left once the market is taken out; and more than every baseline. ``weak`` asks that what is left
-    once the market is taken out beats zero at 0.95 before trials are counted. Anything else is none.
+    left once the market is taken out; and more than both passive baselines. ``weak`` asks that what
+    is left once the market is taken out beats zero at 0.95 before trials are counted. Anything else
+    is none. A simpler model that does as well takes no edge away, but the headline says so.
     Data of survivors only supports no more than ``weak``: the losers that a strategy might have
     held are not in it.
 
@@ -54,38 +58,36 @@ def judge(
     if performance.n_bars < 60:
         raise DeskError(f"only {performance.n_bars} bars out of sample", "60 or more", "bring a longer history")
     best = max(baselines, key=lambda name: baselines[name].sharpe)
-    beats_all = performance.sharpe > baselines[best].sharpe
+    beats_holding = all(performance.sharpe > baselines[name].sharpe for name in PASSIVE if name in baselines)
+    is_deflated = min(net.deflated_sharpe, alpha.deflated_sharpe) >= CONFIDENCE
     flattered = any(SURVIVORS_ONLY in caveat for caveat in caveats)
-    grade = "none"
-    if alpha.probabilistic_sharpe >= CONFIDENCE and performance.sharpe > 0:
-        grade = "weak"
-        if net.deflated_sharpe >= CONFIDENCE and alpha.deflated_sharpe >= CONFIDENCE and beats_all:
-            grade = "weak" if flattered else "evidence"
+    grade, why = "none", "what it earned is what the market paid, or luck"
+    if performance.sharpe <= 0:
+        why = f"after costs it earned a Sharpe ratio of {performance.sharpe:.2f}"
+    elif alpha.probabilistic_sharpe >= CONFIDENCE:
+        grade = "evidence" if is_deflated and beats_holding and not flattered else "weak"
+        why = _because(is_deflated, beats_holding, flattered)
+        if baselines[best].sharpe >= performance.sharpe and best not in PASSIVE:
+            why += f"; the simpler {best} model does as well"
     reasons = (
         _luck(net),
         _market(alpha),
-        _baseline(performance, best, baselines[best], beats_all),
+        _baseline(performance, best, baselines[best]),
         _costs(performance, gross),
         _forecasts(scores),
         _length(net, performance),
     )
-    return Verdict(grade, _headline(grade, performance, alpha, net, beats_all), reasons, caveats)
+    return Verdict(grade, f"{HEADLINES[grade]}: {why}", reasons, caveats)
 
 
-def _headline(grade: str, performance: Performance, alpha: Significance, net: Significance, beats_all: bool) -> str:
-    if grade == "evidence":
-        why = "after costs, trials and the market, luck is an unlikely explanation"
-    elif performance.sharpe <= 0:
-        why = f"after costs it earned a Sharpe ratio of {performance.sharpe:.2f}"
-    elif alpha.probabilistic_sharpe < CONFIDENCE:
-        why = "what it earned is what the market paid, or luck"
-    elif net.deflated_sharpe < CONFIDENCE or alpha.deflated_sharpe < CONFIDENCE:
-        why = "it may be the best of several tries"
-    elif not beats_all:
-        why = "a simpler baseline did as well"
-    else:
-        why = "the data holds survivors only, which flatters what it held"
-    return f"{HEADLINES[grade]}: {why}"
+def _because(is_deflated: bool, beats_holding: bool, flattered: bool) -> str:
+    if not is_deflated:
+        return "it may be the best of several tries"
+    if not beats_holding:
+        return "holding everything earned more for the risk"
+    if flattered:
+        return "the data holds survivors only, which flatters what it held"
+    return "after costs, trials and the market, luck is an unlikely explanation"
 
 
 def chance(probability: float) -> str:
@@ -111,8 +113,8 @@ def _market(alpha: Significance) -> str:
     )
 
 
-def _baseline(performance: Performance, name: str, best: Performance, beats_all: bool) -> str:
-    relation = "beats" if beats_all else "does not beat"
+def _baseline(performance: Performance, name: str, best: Performance) -> str:
+    relation = "beats" if performance.sharpe > best.sharpe else "does not beat"
     return f"It {relation} the best baseline, {name}: {performance.sharpe:.2f} against {best.sharpe:.2f}."
 
 

@@ -45,7 +45,7 @@ class Costs:
     half_spread_bps: float = 2.0
     impact: float = 1.0
     borrow_bps: float = 50.0
-    assumed_daily_value: float = 50e6
+    assumed_daily_value: float = 200e6
     multiplier: float = 1.0
 
     def __post_init__(self) -> None:
