@@ -26,6 +26,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+INTERRUPTED = 130
+"""The exit code after Ctrl-C, as shells have it."""
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value for machines, and nothing else.")]
 Data = Annotated[
     str,
@@ -262,12 +265,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             error.show()
             return int(error.exit_code)
         return _failed(_explained(error))
+    if result == INTERRUPTED:  # typer turns Ctrl-C into this code, without a word
+        return _interrupted()
     return result if isinstance(result, int) else 0
 
 
 def _interrupted() -> int:
     print("interrupted: nothing half-written was kept", file=sys.stderr)
-    return 130
+    return INTERRUPTED
 
 
 def _failed(error: DeskError) -> int:
@@ -375,12 +380,12 @@ def _orders(
     settings = _settings()
     strategy = parts.load(name, settings.home)
     panel = _load(data, symbols)
+    units = cards.read_positions(positions, panel.symbols)
     with console.progress(is_quiet=as_json) as tell:
         tell("computing features", 0, 2)
         dataset = strategy.dataset(panel)
         tell("learning", 1, 2)
         fitted = strategy.fit(dataset, seed=0)
-        units = cards.read_positions(positions, panel.symbols)
         card = cards.card(fitted, panel, units, settings.capital if cash is None else cash, _costs(settings))
     if not standing:
         tried = [t for t in registry.Trials(settings.home).on(panel.fingerprint()) if t.strategy == strategy.fingerprint()]

@@ -32,7 +32,7 @@ def progress(is_quiet: bool) -> "Iterator[Tell]":
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description:<22}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=err, transient=True, disable=is_quiet) as bars:
+    with Progress(*columns, console=err, transient=True, disable=is_quiet or not err.is_terminal) as bars:
         task = bars.add_task("starting", total=1)
 
         def tell(what: str, done: int, total: int) -> None:

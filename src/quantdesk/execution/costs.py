@@ -213,6 +213,17 @@ def to_places(units: float) -> float:
 
 
 @compiled
+def units_for(weight: float, equity: float, close: float, lot: float) -> float:
+    """Turn a weight into units on the lot grid.
+
+    Loop and kernel sum the same cents in another order, and 1/14 of a sum of cents often stands at
+    exactly half a lot. So equity is first rounded to 2**-20, half way between which no cents lie.
+    """
+    worth = np.rint(max(equity, 0.0) * 1048576.0) / 1048576.0
+    return to_grid(weight * worth / close, lot)
+
+
+@compiled
 def fill_price(
     price: float, quantity: float, volatility: float, volume: float, half_spread: float, impact: float, tick: float
 ) -> float:

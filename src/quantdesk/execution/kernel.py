@@ -6,7 +6,7 @@ import numpy as np
 
 from quantdesk.domain.arrays import Float64
 from quantdesk.domain.compiled import compiled
-from quantdesk.execution.costs import Market, Rates, fill_price, to_cents, to_grid, to_places
+from quantdesk.execution.costs import Market, Rates, fill_price, to_cents, to_grid, to_places, units_for
 
 
 class Halt(NamedTuple):
@@ -150,5 +150,4 @@ def _order(orders: Float64, units: Float64, weights: Float64, equity: float, mar
         weight = 0.0 if is_halted else weights[i]
         orders[i] = 0.0
         if market.is_traded[t, i] and not np.isnan(weight):
-            wanted = to_grid(weight * max(equity, 0.0) / market.close[t, i], market.lot[i])
-            orders[i] = to_places(wanted - units[i])
+            orders[i] = to_places(units_for(weight, equity, market.close[t, i], market.lot[i]) - units[i])

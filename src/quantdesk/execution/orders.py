@@ -8,7 +8,7 @@ import numpy as np
 from quantdesk.domain.arrays import Float64
 from quantdesk.domain.panel import Panel
 from quantdesk.domain.trade import Order
-from quantdesk.execution.costs import to_grid, to_places
+from quantdesk.execution.costs import to_places, units_for
 
 
 def to_decimal(value: float) -> Decimal:
@@ -40,7 +40,7 @@ def units_to_trade(weights: Float64, units: Float64, equity: float, close: Float
     trades = np.zeros(len(weights))
     possible = np.isfinite(weights) & np.isfinite(close) & (close > 0)
     for i in np.flatnonzero(possible):
-        trades[i] = to_places(to_grid(weights[i] * max(equity, 0.0) / close[i], lot[i]) - units[i])
+        trades[i] = to_places(units_for(weights[i], equity, close[i], lot[i]) - units[i])
     return trades
 
 
