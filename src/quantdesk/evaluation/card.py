@@ -156,20 +156,35 @@ def read_positions(path: Path | None, symbols: tuple[str, ...]) -> Float64:
         If the file is not so, or names an instrument that the data does not have.
     """
     units = np.zeros(len(symbols))
-    if path is None:
-        return units
-    with path.open(newline="") as file:
-        for number, row in enumerate(csv.DictReader(file), start=2):
-            symbol, quantity = row.get("symbol") or "", row.get("quantity") or ""
-            try:
-                units[symbols.index(symbol)] += float(quantity)
-            except ValueError as error:
-                raise DataError(
-                    f"{path}, line {number}: symbol {symbol!r}, quantity {quantity!r}",
-                    "columns symbol,quantity with a symbol of the data set and a number",
-                    "correct the line",
-                ) from error
+    for number, row in _rows(path) if path else ():
+        symbol, quantity = row.get("symbol") or "", row.get("quantity") or ""
+        try:
+            units[symbols.index(symbol)] += _finite(quantity)
+        except ValueError as error:
+            raise DataError(
+                f"{path}, line {number}: symbol {symbol!r}, quantity {quantity!r}",
+                "columns symbol,quantity with a symbol of the data set and a number",
+                "correct the line",
+            ) from error
     return units
+
+
+def _rows(path: Path) -> list[tuple[int, dict[str, str | None]]]:
+    try:
+        # Spreadsheets put a mark before the first column's name.
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            return list(enumerate(csv.DictReader(file), start=2))
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"{path} cannot be read: {error}", "a CSV file with columns symbol,quantity", "check the path"
+        ) from error
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not np.isfinite(number):
+        raise ValueError(text)
+    return number
 
 
 def _decide(fitted: FittedStrategy, panel: Panel, units: Float64, equity: float, held: Float64, costs: Costs) -> _Decision:

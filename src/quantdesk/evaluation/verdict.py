@@ -59,7 +59,7 @@ def judge(
         raise DeskError(f"only {performance.n_bars} bars out of sample", "60 or more", "bring a longer history")
     best = max(baselines, key=lambda name: baselines[name].sharpe)
     beats_holding = all(performance.sharpe > baselines[name].sharpe for name in PASSIVE if name in baselines)
-    is_deflated = min(net.deflated_sharpe, alpha.deflated_sharpe) >= CONFIDENCE
+    is_deflated = net.deflated_sharpe >= CONFIDENCE and alpha.deflated_sharpe >= CONFIDENCE
     flattered = any(SURVIVORS_ONLY in caveat for caveat in caveats)
     grade, why = "none", "what it earned is what the market paid, or luck"
     if performance.sharpe <= 0:
@@ -135,4 +135,5 @@ def _length(net: Significance, performance: Performance) -> str:
     if net.sharpe <= 0:
         return f"{years:.1f} years were traded out of sample."
     needed = net.min_track_record_years
-    return f"{years:.1f} years were traded out of sample; at this Sharpe ratio {needed:.1f} are needed to tell it from zero."
+    spoken = f"{needed:.1f} are" if needed < 100 else "more than a century is"
+    return f"{years:.1f} years were traded out of sample; at this Sharpe ratio {spoken} needed to tell it from zero."

@@ -38,7 +38,7 @@ class XGBoost:
         seeds run side by side, and threads that wait for one another are slow on a busy machine.
     """
 
-    n_trees: int = 150
+    n_trees: int = 100
     depth: int = 4
     learning_rate: float = 0.05
     min_leaf: int = 200
