@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from quantdesk.settings import Settings
 
-PACKAGES = ("numpy", "polars", "scipy", "scikit-learn", "lightgbm", "numba", "mlflow-skinny", "skfolio")
+PACKAGES = ("numpy", "polars", "scipy", "lightgbm", "numba", "mlflow-skinny", "skfolio")
 
 
 @dataclass(frozen=True)

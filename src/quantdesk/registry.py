@@ -56,7 +56,7 @@ def environment() -> dict[str, str]:
     """Name what the numbers depend on beside data, code and seeds."""
     from importlib.metadata import version
 
-    packages = ("numpy", "scipy", "scikit-learn", "lightgbm", "numba")
+    packages = ("numpy", "scipy", "lightgbm", "numba")
     return {"python": platform.python_version(), "machine": platform.machine(), **{name: version(name) for name in packages}}
 
 
