@@ -1,11 +1,12 @@
 """Bars adjusted for splits and dividends, computed from raw prices and known events only."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from quantdesk.domain.arrays import Bools, Float64, Ints, Times
-from quantdesk.domain.panel import Panel
+from quantdesk.domain.panel import FIELDS, Panel
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +31,8 @@ class Bars:
         Whether a bar exists.
     fields : frozenset of str
         The fields that the data really carries.
+    facts : mapping of str to Float64
+        Fields beyond prices and events, such as fundamentals, as known at each bar; unadjusted.
     """
 
     times: Times
@@ -41,6 +44,7 @@ class Bars:
     returns: Float64
     is_traded: Bools
     fields: frozenset[str]
+    facts: Mapping[str, Float64] = field(default_factory=dict)
 
     @classmethod
     def of(cls, panel: Panel) -> "Bars":
@@ -58,6 +62,7 @@ class Bars:
             returns=log_changes(carried),
             is_traded=np.isfinite(close),
             fields=frozenset(panel.fields),
+            facts={name: values for name, values in panel.fields.items() if name not in FIELDS},
         )
 
 
