@@ -1,0 +1,58 @@
+"""Commands that list what there is: strategies, models, features, and the state of the machine."""
+
+import typer
+
+from quantdesk.commands.opening import Json, print_json, settings
+
+
+def strategies(as_json: Json = False) -> None:
+    """List the strategies, yours first."""
+    from quantdesk import strategy as parts
+    from quantdesk.console import show_table
+
+    home = settings().home
+    found = {name: (path, parts.load(str(path), home)) for name, path in parts.find(home).items()}
+    if as_json:
+        print_json([{"name": name, "description": one.description, "path": str(path)} for name, (path, one) in found.items()])
+        return
+    show_table("", ("strategy", "what it does"), [(name, one.description) for name, (_, one) in found.items()])
+
+
+def models(as_json: Json = False) -> None:
+    """List the models and their settings."""
+    from quantdesk.console import show_table
+    from quantdesk.models import catalog
+
+    rows = [(name, catalog.summary(kind), catalog.hyperparameters(kind)) for name, kind in catalog.discover().items()]
+    if as_json:
+        print_json([{"name": name, "description": what, "settings": settings} for name, what, settings in rows])
+        return
+    shown = [(name, what, " ".join(f"{key}={value}" for key, value in settings.items())) for name, what, settings in rows]
+    show_table("", ("model", "what it is", "settings"), shown)
+
+
+def features(as_json: Json = False) -> None:
+    """List the features, how far back each looks, and what data it needs."""
+    from quantdesk.console import show_table
+    from quantdesk.features import library
+
+    found = library.discover().values()
+    if as_json:
+        print_json([{"name": f.name, "lookback": f.lookback, "needs": f.needs, "source": f.source} for f in found])
+        return
+    rows = [(f.name, str(f.lookback), " ".join(f.needs), f.source) for f in found]
+    show_table("", ("feature", "bars", "needs", "source"), rows, numbers=(1,))
+
+
+def doctor(as_json: Json = False) -> None:
+    """Check that this machine can run the desk."""
+    from quantdesk import checkup
+    from quantdesk.console import show_table
+
+    findings = checkup.examine(settings())
+    if as_json:
+        print_json([vars(finding) for finding in findings])
+    else:
+        show_table("", ("", "what", "found"), [("ok" if f.is_well else "!!", f.what, f.found) for f in findings])
+    if not all(finding.is_well for finding in findings):
+        raise typer.Exit(1)

@@ -1,0 +1,104 @@
+"""Commands about data: ingest, check."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from quantdesk.commands.opening import Json, print_json, settings
+from quantdesk.domain.errors import DataError
+
+
+def ingest(
+    path: Annotated[
+        Path, typer.Argument(help="A CSV (also .csv.gz) or Parquet file; one row a time and symbol, or one column a symbol.")
+    ],
+    name: Annotated[str, typer.Option("--name", help="What to call the data set.")],
+    mapping: Annotated[
+        list[str] | None, typer.Option("--map", help="FIELD=COLUMN where the guess is wrong, such as close=LAST.")
+    ] = None,
+    timezone: Annotated[
+        str | None, typer.Option("--timezone", help="Zone of stamps that carry none, such as America/New_York.")
+    ] = None,
+    closes_at: Annotated[
+        str, typer.Option("--closes-at", help="When a session known by its date alone ends, HH:MM.")
+    ] = "16:00",
+    sort: Annotated[
+        bool, typer.Option("--sort", help="Put rows that are out of order in order, rather than refuse them.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Read a file, check it, and keep it under a name.
+
+    Impossible bars are refused with their symbol, time and value; nothing is filled in or dropped.
+    """
+    from quantdesk.console import out, show_mapping
+    from quantdesk.data import quality, store
+    from quantdesk.data.sources.file import File
+
+    chosen = dict(_pair(item) for item in mapping or ())
+    source = File(path, name, chosen, timezone, closes_at, sort)
+    panel, columns = source.read()
+    if not as_json:
+        show_mapping(f"{path.name} ({columns.layout})", {column: field for field, column in columns.chosen.items()})
+        for note in columns.notes:
+            out.print(f"note: {note}")
+    quality.gate(panel)
+    where = store.save(panel, settings().home)
+    n_times, n_instruments = panel.shape
+    if as_json:
+        print_json(
+            {
+                "name": name,
+                "n_times": n_times,
+                "n_instruments": n_instruments,
+                "path": str(where),
+                "caveats": list(panel.caveats),
+            }
+        )
+        return
+    for caveat in panel.caveats:
+        out.print(f"caveat: {caveat}")
+    out.print(f"kept {n_instruments} instruments x {n_times} bars as {name!r}; next: desk evaluate boosted --data {name}")
+
+
+def check(
+    name: Annotated[str, typer.Argument(help="A data set, as for --data.")],
+    as_json: Json = False,
+) -> None:
+    """Judge a data set: what is impossible is an error, what is doubtful is listed."""
+    from quantdesk.console import out, show_table
+    from quantdesk.data import quality, store
+
+    panel = store.load(name, settings().home)
+    report = quality.check(panel)
+    rows = [(f.severity, f.kind, f.symbol, str(f.time.astype("datetime64[m]")), f.message) for f in report.findings]
+    if as_json:
+        named = [dict(zip(("severity", "kind", "symbol", "time", "message"), row, strict=True)) for row in rows]
+        plain = {
+            "name": name,
+            "n_refused": report.n_refused,
+            "score": report.score,
+            "counts": dict(report.counts),
+            "findings": named,
+        }
+        print_json(plain | {"caveats": list(panel.caveats)})
+    else:
+        show_table(
+            f"{name}: {panel.shape[1]} instruments x {panel.shape[0]} bars",
+            ("", "kind", "symbol", "time", "finding"),
+            rows[:40],
+        )
+        out.print(", ".join(f"{count} {kind}" for kind, count in report.counts.items()) or "nothing found")
+        out.print(f"{report.n_refused} refused; {report.score:.2%} of traded bars are named by no finding")
+        for caveat in panel.caveats:
+            out.print(f"caveat: {caveat}")
+    if report.n_refused:
+        raise typer.Exit(1)
+
+
+def _pair(item: str) -> tuple[str, str]:
+    field, sign, column = item.partition("=")
+    if not sign:
+        raise DataError(f"--map {item}", "FIELD=COLUMN, such as close=LAST", "write it so")
+    return field, column

@@ -1,0 +1,40 @@
+"""What several commands share: their options, settings, data, and the way they print JSON."""
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from quantdesk.domain.panel import Panel
+    from quantdesk.settings import Settings
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON value for machines, and nothing else.")]
+Data = Annotated[
+    str,
+    typer.Option(
+        "--data", help="A data set: `sample`, one you ingested, or `synthetic[:ic=0.05,seed=1,n_instruments=50,n_days=1500]`."
+    ),
+]
+Symbols = Annotated[str, typer.Option("--symbols", help="Only these instruments of the data set, as AAPL,MSFT.")]
+
+
+def settings() -> "Settings":
+    """Read the settings."""
+    from quantdesk.settings import read_settings
+
+    return read_settings()
+
+
+def load(name: str, symbols: str = "") -> "Panel":
+    """Load a data set, or some of its instruments, and refuse it where it is impossible."""
+    from quantdesk.data import quality, store
+
+    panel = store.load(name, settings().home)
+    chosen = tuple(symbol.strip() for symbol in symbols.split(",") if symbol.strip())
+    return quality.gate(panel.select(chosen) if chosen else panel)
+
+
+def print_json(value: object) -> None:
+    """Print one JSON value; what is not a number is an error here, not in the reader."""
+    print(json.dumps(value, allow_nan=False))

@@ -1,0 +1,138 @@
+"""Commands that learn and decide: demo, evaluate, orders."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from quantdesk.commands.opening import Data, Json, Symbols, load, print_json, settings
+
+if TYPE_CHECKING:
+    from quantdesk.execution.costs import Costs
+    from quantdesk.settings import Settings
+
+Out = Annotated[Path | None, typer.Option("--out", help="Folder for the report and the JSON; by default under DESK_HOME/runs.")]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
+
+
+def demo(out: Out = None, as_json: Json = False) -> None:
+    """Evaluate the boosted strategy on real prices, then show verdict, report and tomorrow's orders.
+
+    The prices are those of 20 large US companies, 1990 to 2022, that come with the desk.
+    """
+    evaluation = _evaluate("boosted", "sample", "", out, seed=0, rolling=False, as_json=as_json)
+    if not as_json:
+        standing = f"verdict on this data: {evaluation['verdict']}"
+        _orders("boosted", "sample", "", None, None, 2, standing, as_json=False)
+
+
+def evaluate(
+    strategy: Annotated[str, typer.Argument(help="A strategy's name (see `desk strategies`) or the path of its file.")],
+    data: Data = "sample",
+    symbols: Symbols = "",
+    out: Out = None,
+    seed: Seed = 0,
+    rolling: Annotated[bool, typer.Option("--rolling", help="Train on a rolling window rather than an expanding one.")] = False,
+    combinatorial: Annotated[
+        bool,
+        typer.Option("--combinatorial", help="Also run combinatorial purged cross-validation: how much the result varies."),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Say what a strategy is worth after costs, out of sample, and why to believe it or not.
+
+    Every evaluation is counted as a trial on its data; the verdict takes the count into account.
+    """
+    _evaluate(strategy, data, symbols, out, seed, rolling, as_json, combinatorial)
+
+
+def orders(
+    strategy: Annotated[str, typer.Argument(help="A strategy's name or the path of its file.")],
+    data: Data = "sample",
+    symbols: Symbols = "",
+    positions: Annotated[
+        Path | None, typer.Option("--positions", help="CSV with columns symbol,quantity of what is held; nothing by default.")
+    ] = None,
+    cash: Annotated[
+        float | None, typer.Option("--cash", help="Cash in the account; by default the capital of the settings.")
+    ] = None,
+    shown: Annotated[int, typer.Option("--show", help="How many orders to explain in full.")] = 3,
+    as_json: Json = False,
+) -> None:
+    """Show the orders for the next session, each with the numbers that led to it.
+
+    The strategy learns from all of the data set first. Nothing is sent anywhere.
+    """
+    _orders(strategy, data, symbols, positions, cash, shown, "", as_json)
+
+
+def _costs(chosen: "Settings") -> "Costs":
+    from quantdesk.execution.costs import Costs
+
+    return Costs(**chosen.cost_rates)
+
+
+def _evaluate(
+    name: str, data: str, symbols: str, out: Path | None, seed: int, rolling: bool, as_json: bool, combinatorial: bool = False
+) -> dict[str, object]:
+    from quantdesk import console
+    from quantdesk import strategy as parts
+    from quantdesk.evaluation import evaluate as evaluation
+    from quantdesk.evaluation import keep
+
+    chosen = settings()
+    strategy = parts.load(name, chosen.home)
+    panel = load(data, symbols)
+    plan = evaluation.Plan(chosen.home, _costs(chosen), chosen.capital, seed, not rolling)
+    with console.progress(is_quiet=as_json) as tell:
+        result, fitted = evaluation.evaluate(strategy, panel, plan, tell)
+        if combinatorial:
+            from quantdesk.evaluation.combinatorial import combinatorial as run_combinatorial
+
+            spread = run_combinatorial(strategy, panel, plan, tell)
+        tell("recording", 0, 1)
+        kept = keep.keep(result, fitted, chosen.home, out)
+    summary = keep.summarise(result, kept)
+    if combinatorial:
+        summary["combinatorial_sharpes"] = spread
+    if as_json:
+        print_json(summary)
+    else:
+        console.show_evaluation(result, str(kept))
+        if combinatorial:
+            console.out.print(
+                f"combinatorial paths: net Sharpe {min(spread):.2f} to {max(spread):.2f} over {len(spread)} paths"
+            )
+    return summary
+
+
+def _orders(
+    name: str, data: str, symbols: str, positions: Path | None, cash: float | None, shown: int, standing: str, as_json: bool
+) -> None:
+    from dataclasses import asdict
+
+    from quantdesk import console, registry
+    from quantdesk import strategy as parts
+    from quantdesk.evaluation import card as cards
+
+    chosen = settings()
+    strategy = parts.load(name, chosen.home)
+    panel = load(data, symbols)
+    units = cards.read_positions(positions, panel.symbols)
+    with console.progress(is_quiet=as_json) as tell:
+        tell("computing features", 0, 2)
+        dataset = strategy.dataset(panel)
+        tell("learning", 1, 2)
+        fitted = strategy.fit(dataset, seed=0)
+        card = cards.card(fitted, panel, units, chosen.capital if cash is None else cash, _costs(chosen))
+    if not standing:
+        tried = [t for t in registry.Trials(chosen.home).on(panel.fingerprint()) if t.strategy == strategy.fingerprint()]
+        standing = (
+            f"evaluated here: {tried[-1].verdict}"
+            if tried
+            else f"not evaluated on this data: run desk evaluate {name} --data {data}"
+        )
+    if as_json:
+        print_json(asdict(card) | {"standing": standing})
+    else:
+        console.show_card(card, standing, shown)
