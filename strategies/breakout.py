@@ -8,8 +8,8 @@ from quantdesk.strategy import Strategy
 STRATEGY = Strategy(
     name="breakout",
     description="Buys what stands high in its 55-bar range and keeps it until it falls back to the middle; each day.",
-    features=("donchian_55",),
-    model=Grinold(feature="donchian_55", ic=0.05),
+    features=("breakout_55",),
+    model=Grinold(feature="breakout_55", ic=0.05),
     signal=Threshold(horizon=10, enter=0.52, leave=0.50),
     sizing=VolatilityScaled(),
     horizon=10,

@@ -19,11 +19,11 @@ def days(n: int, first: str = "2020-01-06") -> Times:
     return closes
 
 
-def panel_of(close: Sequence[Sequence[float]] | Float64, first: str = "2020-01-06", **fields: Float64) -> Panel:
+def panel_of(close: Sequence[Sequence[float]] | Float64, **fields: Float64) -> Panel:
     """Name the columns A, B, C ...; sectors are unknown, lots are 1 and ticks a hundredth of a cent."""
     values = np.asarray(close, dtype=np.float64)
     instruments = tuple(Instrument(chr(ord("A") + i)) for i in range(values.shape[1]))
-    return Panel(days(len(values), first), instruments, {"close": values, **fields}, name="small")
+    return Panel(days(len(values)), instruments, {"close": values, **fields}, name="small")
 
 
 def events(shape: tuple[int, int], **at: float) -> Float64:
@@ -54,7 +54,9 @@ def random_world(seed: int, n_times: int = 60, n: int = 5, has_open: bool = True
         delisting[gone, i] = np.round(close[gone - 1, i] * random.choice([0.0, 0.7, 1.3]), 4)
         is_traded[gone:, i] = False
     instruments = tuple(
-        Instrument(f"S{i}", ("", "tech", "banks")[i % 3], float(random.choice([0.0001, 0.01])), float(random.choice([1.0, 0.001])))
+        Instrument(
+            f"S{i}", ("", "tech", "banks")[i % 3], float(random.choice([0.0001, 0.01])), float(random.choice([1.0, 0.001]))
+        )
         for i in range(n)
     )
     fields = {

@@ -195,13 +195,14 @@ def test_a_strategy_that_raises_is_named_with_file_and_line_and_nothing_is_recor
         "from quantdesk.strategy import load\n"
         "@dataclass(frozen=True)\n"
         "class Broken:\n"
+        "    lookback = 1\n"
         "    def weights(self, signal, forecast, panel):\n"
         "        raise ZeroDivisionError('of my own making')\n"
         "STRATEGY = replace(load('momentum', Path('.')), sizing=Broken())\n"
     )
     assert main(["evaluate", "broken.py", "--data", "synthetic:n_days=900,n_instruments=10"]) == 2
     said = complaint(capsys)
-    assert "broken.py:7" in said
+    assert "broken.py:8" in said
     assert "of my own making" in said
     assert files_under(home) == []
 

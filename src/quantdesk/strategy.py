@@ -23,9 +23,6 @@ from quantdesk.portfolio.limits import Limits
 
 Rebalance = Literal["daily", "weekly", "monthly"]
 
-DECISION_LOOKBACK = 62
-"""Bars that sizing and the rebalancing calendar read beside the forecast's own lookback."""
-
 
 @dataclass(frozen=True)
 class Strategy:
@@ -67,6 +64,12 @@ class Strategy:
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
+        for part, port in ((self.model, Model), (self.signal, SignalRule), (self.sizing, Sizing)):
+            if not isinstance(part, port):
+                missing = ", ".join(sorted(name for name in _owed(port) if not hasattr(part, name)))
+                raise StrategyError(
+                    f"strategy {self.name!r}: {part!r} has no {missing}", f"a {port.__name__}", "see quantdesk/domain/ports.py"
+                )
         if self.horizon not in self.horizons:
             raise StrategyError(
                 f"strategy {self.name!r} trades horizon {self.horizon}", f"one of {self.horizons}", "add it to horizons"
@@ -75,6 +78,11 @@ class Strategy:
             raise StrategyError(
                 f"strategy {self.name!r} rebalances {self.rebalance!r}", "daily, weekly or monthly", "choose one"
             )
+
+    @property
+    def lookback(self) -> int:
+        """Bars that the sizing and the rebalancing calendar read."""
+        return max(2, self.sizing.lookback)
 
     def dataset(self, panel: Panel) -> Dataset:
         """Compute the features and labels it asks for on a panel."""
@@ -105,6 +113,10 @@ class Strategy:
         return hashlib.sha256(repr(self).encode()).hexdigest()[:16]
 
 
+def _owed(port: type) -> list[str]:
+    return [name for name in vars(port) if not name.startswith("_")]
+
+
 @dataclass(frozen=True, eq=False)
 class FittedStrategy:
     """A strategy that has learned and can trade.
@@ -128,7 +140,7 @@ class FittedStrategy:
         """Bars of history, the present one included, that a decision reads."""
         known = library.discover()
         features = library.lookback([known[name] for name in self.feature_names])
-        return max(features, SCALE_LOOKBACK) + self.forecaster.lookback + DECISION_LOOKBACK
+        return max(max(features, SCALE_LOOKBACK) + self.forecaster.lookback, self.strategy.lookback)
 
     def dataset(self, panel: Panel) -> Dataset:
         """Compute what it reads at the panel's last close, and no more."""
@@ -164,7 +176,7 @@ class Rehearsed:
     @property
     def lookback(self) -> int:
         """Bars of history, the present one included, that a decision reads."""
-        return DECISION_LOOKBACK
+        return self.strategy.lookback
 
     def target(self, panel: Panel, held: Float64) -> Target:
         """Decide at the panel's last close from the forecast made for it."""

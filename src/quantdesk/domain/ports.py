@@ -87,6 +87,11 @@ class SignalRule(Protocol):
 class Sizing(Protocol):
     """Turn a signal into weights, before limits."""
 
+    @property
+    def lookback(self) -> int:
+        """Bars of the panel that it reads, the present one included."""
+        ...
+
     def weights(self, signal: Signal, forecast: Forecast, panel: Panel) -> Float64:
         """Return signed fractions of net asset value (n_instruments,)."""
         ...

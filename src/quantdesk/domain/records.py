@@ -31,6 +31,8 @@ class Records:
         What the collection is called.
     is_forward : bool
         Whether they speak of periods still to end, as estimates do; facts may not.
+    caveats : tuple of str
+        What limits any conclusion drawn from them, such as rows that were left out.
 
     Raises
     ------
@@ -45,6 +47,7 @@ class Records:
     values: Float64
     name: str = ""
     is_forward: bool = False
+    caveats: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for column in ("periods", "known_at"):
@@ -143,4 +146,5 @@ def joined(parts: list[Records], name: str = "") -> Records:
         values=np.concatenate([part.values for part in parts]),
         name=name,
         is_forward=any(part.is_forward for part in parts),
+        caveats=tuple(dict.fromkeys(caveat for part in parts for caveat in part.caveats)),
     )

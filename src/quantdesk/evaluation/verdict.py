@@ -62,7 +62,9 @@ def judge(
     is_deflated = net.deflated_sharpe >= CONFIDENCE and alpha.deflated_sharpe >= CONFIDENCE
     flattered = any(SURVIVORS_ONLY in caveat for caveat in caveats)
     grade, why = "none", "what it earned is what the market paid, or luck"
-    if performance.sharpe <= 0:
+    if not performance.turnover:
+        why = "it never traded"
+    elif performance.sharpe <= 0:
         why = f"after costs it earned a Sharpe ratio of {performance.sharpe:.2f}"
     elif alpha.probabilistic_sharpe >= CONFIDENCE:
         grade = "evidence" if is_deflated and beats_holding and not flattered else "weak"

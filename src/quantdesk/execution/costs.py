@@ -54,8 +54,8 @@ class Costs:
                 raise SettingsError(f"{name} is {value}", "a number of 0 or more", "correct the costs")
 
     def times(self, multiplier: float) -> "Costs":
-        """Return the same costs at another multiplier."""
-        return replace(self, multiplier=multiplier)
+        """Return the same costs, multiplied."""
+        return replace(self, multiplier=self.multiplier * multiplier)
 
     @property
     def rates(self) -> "Rates":

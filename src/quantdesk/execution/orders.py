@@ -10,6 +10,9 @@ from quantdesk.domain.panel import Panel
 from quantdesk.domain.trade import Order
 from quantdesk.execution.costs import to_places, units_for
 
+PLACES = Decimal("1e-8")
+"""The finest units of an order or a position, as in the ledger."""
+
 
 def to_decimal(value: float) -> Decimal:
     """Turn a float that stands on a decimal grid into the decimal it means (8 places)."""

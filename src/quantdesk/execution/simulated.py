@@ -9,7 +9,7 @@ from quantdesk.domain.panel import Panel
 from quantdesk.domain.trade import CashFlow, Event, Fill, Order, Split
 from quantdesk.execution.costs import CONDITIONS_LOOKBACK, Costs, Market, fill_price, to_cents, to_grid, to_places
 from quantdesk.execution.marks import Marks
-from quantdesk.execution.orders import to_decimal
+from quantdesk.execution.orders import PLACES, to_decimal
 
 
 class SimulatedBroker:
@@ -69,8 +69,10 @@ class SimulatedBroker:
         ratios = panel.get("split")[-1]
         for i in np.flatnonzero(np.isfinite(ratios) & (ratios > 0) & (ratios != 1)):
             instrument, ratio = panel.instruments[i], float(ratios[i])
-            if self._units.get(instrument.symbol):
-                self._units[instrument.symbol] = to_places(self._units[instrument.symbol] * ratio)
+            held = to_decimal(self._units.get(instrument.symbol, 0.0))
+            if held:
+                # In decimals, as the ledger does it: floats would fall on another side of a tie.
+                self._units[instrument.symbol] = float((held * Decimal(str(ratio))).quantize(PLACES))
                 events.append(Split(instrument.symbol, Decimal(str(ratio)), panel.now))
             order = self._orders.pop(instrument.symbol, None)
             units = to_grid(float(order.quantity) * ratio, instrument.lot_size) if order else 0.0

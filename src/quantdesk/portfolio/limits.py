@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from quantdesk.domain.arrays import Float64, Ints
+from quantdesk.domain.bars import carry_forward
 from quantdesk.domain.errors import SettingsError
 from quantdesk.domain.instrument import Instrument
 from quantdesk.domain.panel import Panel
@@ -135,13 +136,13 @@ def apply(limits: Limits, weights: Float64, held: Float64, panel: Panel, sectors
 def value_at_risk(weights: Float64, panel: Panel) -> float:
     """Give the one-bar loss that these weights would have exceeded in 5 % of the last 250 bars.
 
-    A bar in which an instrument did not trade counts as no move; 0 under 20 bars.
+    The move over a halt counts on the bar that ends it; 0 under 20 bars.
     """
     chosen = np.flatnonzero(weights)
     start = max(0, len(panel.times) - VAR_LOOKBACK)
     if len(panel.times) - start <= 20 or not chosen.size:
         return 0.0
-    close = panel.fields["close"][start:, chosen]
+    close = carry_forward(panel.fields["close"][start:, chosen])
     worth = close[1:]
     if "dividend" in panel.fields:
         worth = worth + np.nan_to_num(panel.fields["dividend"][start + 1 :, chosen])

@@ -34,6 +34,11 @@ class Equal:
     def __post_init__(self) -> None:
         _require_positive("Equal", gross=self.gross)
 
+    @property
+    def lookback(self) -> int:
+        """Bars of the panel that it reads, the present one included."""
+        return 1
+
     def weights(self, signal: Signal, forecast: Forecast, panel: Panel) -> Float64:
         """Return signed fractions of net asset value (n_instruments,), 0 without an opinion."""
         direction = np.sign(signal.strength)
@@ -61,6 +66,11 @@ class VolatilityScaled:
 
     def __post_init__(self) -> None:
         _require_positive("VolatilityScaled", gross=self.gross, cap=self.cap, lookback_bars=self.lookback_bars)
+
+    @property
+    def lookback(self) -> int:
+        """Bars of the panel that it reads, the present one included."""
+        return self.lookback_bars + 1
 
     def weights(self, signal: Signal, forecast: Forecast, panel: Panel) -> Float64:
         """Return signed fractions of net asset value (n_instruments,), 0 without an opinion or a volatility."""
@@ -94,6 +104,11 @@ class FractionalKelly:
 
     def __post_init__(self) -> None:
         _require_positive("FractionalKelly", fraction=self.fraction, cap=self.cap, gross=self.gross)
+
+    @property
+    def lookback(self) -> int:
+        """Bars of the panel that it reads, the present one included."""
+        return 1
 
     def weights(self, signal: Signal, forecast: Forecast, panel: Panel) -> Float64:
         """Return signed fractions of net asset value (n_instruments,), graded by the signal's strength.

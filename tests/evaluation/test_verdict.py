@@ -1,0 +1,128 @@
+"""The verdict: every grade and every headline, and nothing better than the numbers allow."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from quantdesk.domain.errors import DeskError
+from quantdesk.evaluation.outcome import ForecastScores, Performance, Significance, Verdict
+from quantdesk.evaluation.verdict import CONFIDENCE, HEADLINES, SURVIVORS_ONLY, chance, judge
+
+NAN = float("nan")
+PERFORMANCE = Performance(0.10, 0.10, 1.0, 1.5, 2.0, 0.1, 12.0, 0.52, 1000, 252.0)
+SIGNIFICANCE = Significance(1.0, 0.99, 0.5, 0.97, 2.7, 3, 2.0, 0.0, 3.0, "null, T")
+SCORES = ForecastScores(5, 1000, 0.03, 2.0, 0.04, 2.5, 0.52, 0.52, 0.5, 0.51, 0.01, 0.001, 0.03, 0.52, 0.9, (0.9, 0.9, 0.9))
+BASELINES = {"buy and hold": 0.6, "equal weight": 0.5, "persistence": -0.2, "linear": 0.8}
+
+
+def judged(
+    sharpe: float = 1.0,
+    net: float = 0.97,
+    alpha: float = 0.97,
+    alpha_alone: float = 0.99,
+    baselines: dict[str, float] | None = None,
+    caveats: tuple[str, ...] = (),
+) -> Verdict:
+    return judge(
+        replace(PERFORMANCE, sharpe=sharpe),
+        replace(PERFORMANCE, sharpe=sharpe + 0.5, annual_return=0.13),
+        replace(SIGNIFICANCE, sharpe=sharpe, deflated_sharpe=net),
+        replace(SIGNIFICANCE, deflated_sharpe=alpha, probabilistic_sharpe=alpha_alone),
+        {name: replace(PERFORMANCE, sharpe=value) for name, value in (baselines or BASELINES).items()},
+        SCORES,
+        caveats,
+    )
+
+
+HEADLINE_OF: dict[str, tuple[Verdict, str, str]] = {
+    "all passed": (judged(), "evidence", "luck is an unlikely explanation"),
+    "lost": (judged(sharpe=-0.31), "none", "after costs it earned a Sharpe ratio of -0.31"),
+    "exactly nothing": (judged(sharpe=0.0), "none", "after costs it earned a Sharpe ratio of 0.00"),
+    "the market": (judged(alpha_alone=0.94), "none", "what it earned is what the market paid, or luck"),
+    "several tries": (judged(net=0.94), "weak", "it may be the best of several tries"),
+    "several tries, market out": (judged(alpha=0.94), "weak", "it may be the best of several tries"),
+    "holding": (judged(baselines={**BASELINES, "buy and hold": 1.0}), "weak", "holding everything earned more for the risk"),
+    "equal weight": (judged(baselines={**BASELINES, "equal weight": 1.1}), "weak", "holding everything earned more"),
+    "survivors": (judged(caveats=(f"{SURVIVORS_ONLY}: today's list",)), "weak", "the data holds survivors only"),
+    "simpler": (judged(baselines={**BASELINES, "linear": 1.0}), "evidence", "the simpler linear model does as well"),
+}
+
+
+@pytest.mark.parametrize("case", HEADLINE_OF)
+def test_every_grade_and_every_headline_can_be_reached(case: str) -> None:
+    verdict, grade, words = HEADLINE_OF[case]
+    assert verdict.grade == grade
+    assert verdict.headline.startswith(HEADLINES[grade] + ": ")
+    assert words in verdict.headline
+    assert len(verdict.reasons) == 6
+
+
+def test_a_confidence_of_exactly_095_is_enough_and_a_hair_less_is_not() -> None:
+    assert judged(net=CONFIDENCE, alpha=CONFIDENCE, alpha_alone=CONFIDENCE).grade == "evidence"
+    less = CONFIDENCE - 1e-12
+    assert judged(net=less).grade == judged(alpha=less).grade == "weak"
+    assert judged(alpha_alone=less).grade == "none"
+
+
+probabilities = st.one_of(st.floats(0, 1), st.just(NAN))
+
+
+@given(st.floats(-5, 5), probabilities, probabilities, probabilities, st.floats(-3, 3))
+def test_survivors_only_is_never_more_than_weak_and_adds_nothing(
+    sharpe: float, net: float, alpha: float, alone: float, best: float
+) -> None:
+    baselines = {"buy and hold": best, "equal weight": 0.0}
+    plain = judged(sharpe, net, alpha, alone, baselines)
+    flattered = judged(sharpe, net, alpha, alone, baselines, ("survivors only",))
+    assert flattered.grade == ("weak" if plain.grade == "evidence" else plain.grade)
+    assert flattered.caveats == ("survivors only",)
+
+
+@given(st.floats(-5, 5), probabilities, probabilities, probabilities, st.floats(-3, 3))
+def test_evidence_is_given_only_when_every_number_allows_it(
+    sharpe: float, net: float, alpha: float, alone: float, best: float
+) -> None:
+    grade = judged(sharpe, net, alpha, alone, {"buy and hold": best, "equal weight": 0.0}).grade
+    allowed = sharpe > 0 and net >= CONFIDENCE and alpha >= CONFIDENCE and alone >= CONFIDENCE and sharpe > max(best, 0.0)
+    assert (grade == "evidence") == allowed
+    if grade == "weak":
+        assert sharpe > 0
+        assert alone >= CONFIDENCE
+
+
+def test_returns_that_never_vary_are_no_evidence() -> None:
+    assert judged(sharpe=NAN, net=NAN, alpha=NAN, alpha_alone=NAN).grade == "none"
+
+
+def test_a_record_of_under_sixty_bars_has_no_verdict() -> None:
+    with pytest.raises(DeskError, match="only 59 bars out of sample"):
+        judge(replace(PERFORMANCE, n_bars=59), PERFORMANCE, SIGNIFICANCE, SIGNIFICANCE, {"a": PERFORMANCE}, SCORES, ())
+    judge(replace(PERFORMANCE, n_bars=60), PERFORMANCE, SIGNIFICANCE, SIGNIFICANCE, {"a": PERFORMANCE}, SCORES, ())
+
+
+def test_reasons_give_the_numbers_behind_the_verdict() -> None:
+    luck, market, baseline, costs, forecasts, length = judged().reasons
+    assert "one of 2 strategies tried on this data, of which noise would bring the best to 0.50" in luck
+    assert "97 %" in luck
+    assert "truly above zero is 99 %" in market
+    assert "beats the best baseline, linear: 1.00 against 0.80" in baseline
+    assert "Costs took 3.0% a year: the Sharpe ratio before them was 1.50" in costs
+    assert "rank IC of 0.040 (t = 2.5) 5 bars ahead" in forecasts
+    assert "4.0 years were traded out of sample; at this Sharpe ratio 2.7 are needed" in length
+
+
+def test_the_only_strategy_tried_is_held_against_zero() -> None:
+    alone = replace(SIGNIFICANCE, n_effective_trials=1.0)
+    reasons = judge(PERFORMANCE, PERFORMANCE, alone, alone, {"a": PERFORMANCE}, SCORES, ()).reasons
+    assert "the only strategy tried on this data" in reasons[0]
+
+
+def test_a_loss_is_not_told_how_long_it_needs() -> None:
+    assert judged(sharpe=-0.5).reasons[-1] == "4.0 years were traded out of sample."
+
+
+@pytest.mark.parametrize(("probability", "words"), [(1.0, "over 99 %"), (0.0, "under 1 %"), (0.99, "99 %"), (0.504, "50 %")])
+def test_certainty_is_never_claimed(probability: float, words: str) -> None:
+    assert chance(probability) == words

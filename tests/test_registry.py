@@ -1,0 +1,138 @@
+"""Trials: counted once each, and never unnoticed when altered."""
+
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from quantdesk.domain.errors import LedgerError
+from quantdesk.registry import Trial, Trials, environment, fingerprint_code, run_id
+
+
+def trial(number: int, data: str = "data") -> Trial:
+    return Trial(data, f"strategy {number}", "name", 0.1 * number, "no evidence of an edge: x", f"run {number}")
+
+
+def filled(home: Path, n_trials: int = 4) -> Trials:
+    trials = Trials(home)
+    for number in range(n_trials):
+        trials.add(trial(number))
+    return trials
+
+
+def execute(home: Path, statement: str, *values: object) -> None:
+    with sqlite3.connect(home / "desk.db") as connection:
+        connection.execute(statement, values)
+    connection.close()
+
+
+def test_what_was_added_is_listed_oldest_first(home: Path) -> None:
+    assert filled(home).on("data") == [trial(number) for number in range(4)]
+    assert Trials(home).on("data") == [trial(number) for number in range(4)]
+
+
+def test_trials_are_listed_by_the_data_they_were_made_on(home: Path) -> None:
+    trials = filled(home, 2)
+    trials.add(trial(7, "other"))
+    assert trials.on("other") == [trial(7, "other")]
+    assert len(trials.on("data")) == 2
+
+
+def test_a_new_home_has_no_trials(home: Path) -> None:
+    assert Trials(home / "deeper" / "still").on("data") == []
+
+
+def test_the_same_trial_twice_counts_twice(home: Path) -> None:
+    trials = Trials(home)
+    for _ in range(2):
+        trials.add(trial(1))
+    assert len(trials.on("data")) == 2
+
+
+@pytest.mark.parametrize("number", [1, 2, 4])
+def test_an_edited_row_is_noticed_with_its_number(number: int, home: Path) -> None:
+    trials = filled(home)
+    body = json.dumps({**vars(trial(0)), "sharpe": 9.0, "at": "2020-01-01"}, sort_keys=True)
+    execute(home, "UPDATE trials SET body = ? WHERE number = ?", body, number)
+    with pytest.raises(LedgerError, match=f"row {number} does not follow"):
+        trials.on("data")
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_a_deleted_row_is_noticed(number: int, home: Path) -> None:
+    trials = filled(home)
+    execute(home, "DELETE FROM trials WHERE number = ?", number)
+    with pytest.raises(LedgerError, match=f"row {number + 1} does not follow"):
+        trials.on("data")
+
+
+def test_a_deleted_last_row_is_noticed(home: Path) -> None:
+    trials = filled(home)
+    execute(home, "DELETE FROM trials WHERE number = 4")
+    with pytest.raises(LedgerError, match="trial ledger"):
+        trials.on("data")
+
+
+def test_a_last_row_replaced_by_a_better_one_is_noticed(home: Path) -> None:
+    trials = filled(home)
+    execute(home, "DELETE FROM trials WHERE number = 4")
+    trials.add(trial(9))
+    with pytest.raises(LedgerError, match="trial ledger"):
+        trials.on("data")
+
+
+def test_an_emptied_table_is_noticed(home: Path) -> None:
+    trials = filled(home)
+    execute(home, "DELETE FROM trials")
+    with pytest.raises(LedgerError, match="trial ledger"):
+        trials.on("data")
+
+
+def test_swapped_rows_are_noticed(home: Path) -> None:
+    trials = filled(home)
+    for old, new in ((2, 99), (3, 2), (99, 3)):
+        execute(home, "UPDATE trials SET number = ? WHERE number = ?", new, old)
+    with pytest.raises(LedgerError, match="row 2 does not follow"):
+        trials.on("data")
+
+
+def test_trials_of_other_data_are_part_of_the_same_chain(home: Path) -> None:
+    trials = filled(home, 2)
+    trials.add(trial(7, "other"))
+    execute(home, "DELETE FROM trials WHERE number = 1")
+    with pytest.raises(LedgerError):
+        trials.on("other")
+
+
+def test_a_file_that_is_no_database_is_an_error_of_three_parts(home: Path) -> None:
+    (home / "desk.db").write_text("x" * 5000)
+    with pytest.raises(LedgerError, match=r"trial ledger .*desk.db") as raised:
+        Trials(home).add(trial(1))
+    assert raised.value.action
+
+
+def test_a_home_that_cannot_be_a_folder_is_an_error_of_three_parts(home: Path) -> None:
+    (home / "file").write_text("")
+    with pytest.raises(LedgerError, match="trial ledger"):
+        Trials(home / "file").on("data")
+
+
+def test_a_run_id_depends_on_every_part_and_not_on_their_order() -> None:
+    assert run_id(a="1", b="2") == run_id(b="2", a="1")
+    assert len({run_id(a="1", b="2"), run_id(a="2", b="1"), run_id(a="1"), run_id(a="12")}) == 4
+
+
+def test_the_code_is_fingerprinted_by_name_and_content(tmp_path: Path) -> None:
+    seen: set[str] = set()
+    for name, text in (("a.py", "1"), ("a.py", "2"), ("b.py", "1")):
+        folder = tmp_path / f"{name}{text}"
+        folder.mkdir()
+        (folder / name).write_text(text)
+        (folder / "notes.txt").write_text(str(len(seen)))
+        seen.add(fingerprint_code(folder))
+    assert len(seen) == 3
+
+
+def test_the_environment_names_python_and_the_packages_that_numbers_depend_on() -> None:
+    assert {"python", "numpy", "scipy", "lightgbm", "numba"} <= set(environment())
