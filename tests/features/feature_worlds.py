@@ -8,6 +8,12 @@ from quantdesk.domain.instrument import Instrument
 from quantdesk.domain.panel import Panel
 
 PRICES = ("open", "high", "low", "close", "volume")
+REPORTED = ("revenue", "gross_profit", "operating_income", "net_income", "eps_reported", "eps_estimated", "eps_surprise")
+TRADED_BY_INSIDERS = ("insider_acquired", "insider_disposed")
+SERIES = (
+    *("vix", "treasury_2y", "treasury_3y", "treasury_5y", "treasury_10y"),
+    *("oil_wti", "oil_brent", "index_level", "bitcoin"),
+)
 
 
 def panel_of(**fields: object) -> Panel:
@@ -44,6 +50,19 @@ def random_fields(n_times: int = 420, n_instruments: int = 6, seed: int = 1) -> 
     return fields
 
 
+def with_facts(fields: dict[str, Float64], seed: int = 1) -> dict[str, Float64]:
+    """Add what was reported, a value a quarter, and series common to all instruments; known at every bar."""
+    draw = np.random.default_rng([seed, 2])
+    n_times, n_instruments = fields["close"].shape
+    quarter = np.arange(n_times) // 63
+    facts = {}
+    for name in (*REPORTED, *TRADED_BY_INSIDERS):
+        facts[name] = draw.lognormal(5, 1, (quarter[-1] + 1, n_instruments))[quarter]
+    for name in SERIES:
+        facts[name] = np.exp(np.cumsum(draw.normal(0, 0.02, (n_times, 1)), axis=0)) * np.ones((1, n_instruments))
+    return {**fields, **facts}
+
+
 def with_events(fields: dict[str, Float64]) -> dict[str, Float64]:
     """Add splits and dividends, the raw prices and volumes changed to match the splits."""
     shape = fields["close"].shape
@@ -52,7 +71,9 @@ def with_events(fields: dict[str, Float64]) -> dict[str, Float64]:
     paid[40::63, 0], paid[50::63, 3], paid[390, 5] = 0.4, 0.7, 1.0
     growth = np.cumprod(ratio, axis=0)
     changed = {name: fields[name] / growth for name in PRICES if name != "volume"}
-    return {**changed, "volume": fields["volume"] * growth, "split": ratio, "dividend": paid}
+    facts = {name: values for name, values in fields.items() if name not in PRICES}
+    facts.update({name: facts[name] * growth for name in TRADED_BY_INSIDERS if name in facts})
+    return {**changed, **facts, "volume": fields["volume"] * growth, "split": ratio, "dividend": paid}
 
 
 def bridged(values: Float64, close: Float64) -> pd.DataFrame:

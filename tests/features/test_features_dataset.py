@@ -61,3 +61,14 @@ def test_the_last_row_of_a_cut_panel_is_the_row_of_the_whole() -> None:
         assert np.array_equal(cut.features[-1], whole.features[t], equal_nan=True)
         assert same_bits(cut.scale[-1], whole.scale[t])
         assert cut.is_valid[-1].tolist() == whole.is_valid[t].tolist()
+
+
+def test_no_forecast_is_made_for_an_instrument_outside_the_universe() -> None:
+    member = np.ones(PANEL.shape)
+    member[300:, 0], member[:200, 2], member[350, 5] = 0.0, np.nan, np.nan
+    fields = {**PANEL.fields, "member": member}
+    inside, anywhere = (build(panel_of(**one), ("return_5",), (1,)) for one in (fields, dict(PANEL.fields)))
+    assert inside.is_valid.tolist() == (anywhere.is_valid & (member == 1.0)).tolist()
+    assert (anywhere.is_valid & (member != 1.0)).sum() > 200
+    assert inside.feature_names == anywhere.feature_names
+    assert same_bits(inside.labels, anywhere.labels)

@@ -5,7 +5,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from feature_worlds import PRICES, panel_of, random_fields, same_bits, with_events
+from feature_worlds import PRICES, TRADED_BY_INSIDERS, panel_of, random_fields, same_bits, with_events, with_facts
 
 from quantdesk.domain.arrays import Float64
 from quantdesk.domain.bars import Bars
@@ -24,14 +24,18 @@ FEATURES = [
 every_feature = pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
 
 
+def _fields() -> dict[str, Float64]:
+    return with_facts(random_fields())
+
+
 @cache
 def _plain() -> Panel:
-    return panel_of(**random_fields())
+    return panel_of(**_fields())
 
 
 @cache
 def _eventful() -> Panel:
-    return panel_of(**with_events(random_fields()))
+    return panel_of(**with_events(_fields()))
 
 
 @cache
@@ -54,10 +58,10 @@ def test_a_panel_cut_to_the_lookback_gives_the_same_bits(feature: Feature) -> No
 @every_feature
 @pytest.mark.parametrize("inside", [0, 1])
 def test_a_halt_at_the_edge_of_the_lookback_gives_the_same_bits(feature: Feature, inside: int) -> None:
-    fields, t = random_fields(), 419
+    fields, t = _fields(), 419
     start = t - feature.lookback + 1 + inside
-    for values in fields.values():
-        values[start : start + BRIDGE, 0] = np.nan
+    for name in PRICES:
+        fields[name][start : start + BRIDGE, 0] = np.nan
     panel = panel_of(**fields)
     assert same_bits(feature.compute(Bars.of(panel))[t], _cut(feature, panel, t, feature.lookback))
 
@@ -104,14 +108,18 @@ def test_a_value_is_given_on_traded_bars_only_and_is_finite(feature: Feature) ->
 
 @every_feature
 def test_no_feature_depends_on_the_level_of_prices_or_volumes(feature: Feature) -> None:
-    fields = {name: values * (1000.0 if name == "volume" else 0.01) for name, values in random_fields().items()}
+    fields = _fields()
+    for name in PRICES:
+        fields[name] *= 1000.0 if name == "volume" else 0.01
+    for name in TRADED_BY_INSIDERS:
+        fields[name] *= 1000.0
     rescaled = feature.compute(Bars.of(panel_of(**fields)))
     np.testing.assert_allclose(rescaled, feature.compute(_bars(_plain())), rtol=1e-8, atol=1e-10)
 
 
 @every_feature
 def test_a_split_leaves_no_trace(feature: Feature) -> None:
-    fields = with_events(random_fields())
+    fields = with_events(_fields())
     fields.pop("dividend")
     np.testing.assert_allclose(
         feature.compute(Bars.of(panel_of(**fields))), feature.compute(_bars(_plain())), rtol=1e-8, atol=1e-10
@@ -127,14 +135,14 @@ def test_unit_features_are_of_order_one(feature: Feature) -> None:
 
 @every_feature
 def test_the_fields_declared_are_enough(feature: Feature) -> None:
-    fields = {name: values for name, values in random_fields().items() if name in feature.needs}
+    fields = {name: values for name, values in _fields().items() if name in feature.needs}
     assert np.isfinite(feature.compute(Bars.of(panel_of(**fields)))[-1, 0])
 
 
 @every_feature
 def test_the_fields_declared_are_needed(feature: Feature) -> None:
     for absent in set(feature.needs) - {"close"}:
-        fields = {name: values for name, values in random_fields().items() if name != absent}
+        fields = {name: values for name, values in _fields().items() if name != absent}
         values = feature.compute(Bars.of(panel_of(**fields)))
         full = feature.compute(_bars(_plain()))
         assert not same_bits(values, full), f"{absent} is not read"

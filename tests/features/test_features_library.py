@@ -16,9 +16,11 @@ from quantdesk.features.library import choose, compute, discover, lookback
 ALL = ("open", "high", "low", "close", "volume")
 
 
-def test_the_folder_declares_some_forty_features_with_sources() -> None:
+def test_the_folder_declares_some_forty_features_of_bars_and_as_many_of_facts_with_sources() -> None:
     found = discover()
-    assert 35 <= len(found) <= 50
+    of_bars = [feature for feature in found.values() if set(feature.needs) <= set(ALL)]
+    assert 35 <= len(of_bars) <= 50
+    assert 35 <= len(found) - len(of_bars) <= 50
     assert all(feature.source and feature.name == name for name, feature in found.items())
 
 

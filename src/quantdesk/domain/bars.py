@@ -33,6 +33,7 @@ class Bars:
         The fields that the data really carries.
     facts : mapping of str to Float64
         Fields beyond prices and events, such as fundamentals, as known at each bar; unadjusted.
+        Where the data carries splits, ``unit_growth`` tells what one unit of the first bar has become.
     """
 
     times: Times
@@ -62,8 +63,13 @@ class Bars:
             returns=log_changes(carried),
             is_traded=np.isfinite(close),
             fields=frozenset(panel.fields),
-            facts={name: values for name, values in panel.fields.items() if name not in FIELDS},
+            facts=_facts(panel),
         )
+
+
+def _facts(panel: Panel) -> dict[str, Float64]:
+    facts = {name: values for name, values in panel.fields.items() if name not in FIELDS}
+    return {**facts, "unit_growth": unit_growth(panel)} if "split" in panel.fields else facts
 
 
 def unit_growth(panel: Panel) -> Float64:

@@ -19,8 +19,9 @@ def build(panel: Panel, feature_names: Sequence[str], horizons: Sequence[int]) -
     """Compute the features, labels, spans and scale of every bar of a panel.
 
     A forecast may be made where the instrument traded, its scale is known and at most half of
-    its features are missing. Features that need a field the panel lacks are left out;
-    ``available`` names them.
+    its features are missing; and, where the panel carries ``member``, it was a member of the
+    universe at that bar (1; 0 or NaN is not). Features that need a field the panel lacks are left
+    out; ``available`` names them.
 
     Parameters
     ----------
@@ -102,4 +103,5 @@ def _is_valid(bars: Bars, table: Float32, scale: Float64) -> Bools:
     for column in range(table.shape[-1]):
         n_missing += np.isnan(table[:, :, column])
     has_enough: Bools = 2 * n_missing <= table.shape[-1]
-    return bars.is_traded & np.isfinite(scale) & has_enough
+    is_member: Bools = bars.facts["member"] > 0 if "member" in bars.facts else np.ones(scale.shape, dtype=np.bool_)
+    return bars.is_traded & np.isfinite(scale) & has_enough & is_member
