@@ -74,7 +74,7 @@ def test_a_file_is_ingested_checked_evaluated_and_turned_into_orders(home: Path,
     assert main(["orders", "linear", "--data", "mine", "--json"]) == 0
     card = json.loads(capsys.readouterr().out)
     assert card["proposals"]
-    assert card["standing"].startswith("evaluated here: ")
+    assert card["standing"].startswith("evaluated here (run ")
 
 
 def test_each_evaluation_counts_as_a_trial_and_a_run_can_be_repeated_to_the_bit(
@@ -102,7 +102,8 @@ def test_runs_are_recorded_with_scores_report_and_model(home: Path, capsys: pyte
     run = client.search_runs([group.experiment_id])[0]
     assert run.data.metrics["net_sharpe"] == pytest.approx(found["net_sharpe"])
     assert run.data.params["run_id"] == found["run_id"]
-    assert {item.path for item in client.list_artifacts(run.info.run_id)} == {"evaluation.json", "fitted.pkl", "report.html"}
+    kept = {item.path for item in client.list_artifacts(run.info.run_id)}
+    assert kept == {"evaluation.json", "fitted.pkl", "report.html", "track.csv"}
 
 
 @pytest.mark.parametrize("command", ["strategies", "models", "features", "doctor"])
@@ -114,6 +115,68 @@ def test_lists_are_printed_for_people_and_for_machines(command: str, home: Path,
     assert all("name" in one or "what" in one for one in found)
     assert main([command]) == 0
     assert len(capsys.readouterr().out.splitlines()) > len(found)
+
+
+def test_a_data_set_is_replaced_only_when_asked(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = write_csv(home.parent / "prices.csv", price_rows())
+    assert main(["ingest", str(source), "--name", "mine"]) == 0
+    assert main(["ingest", str(source), "--name", "mine"]) == 2
+    assert "--replace" in complaint(capsys)
+    assert main(["ingest", str(source), "--name", "mine", "--replace"]) == 0
+
+
+def test_a_broken_strategy_file_is_listed_as_such_beside_the_others(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (home / "strategies").mkdir(parents=True)
+    (home / "strategies" / "torn.py").write_text("STRATEGY = (\n")
+    assert main(["strategies", "--json"]) == 0
+    found = {one["name"]: one["description"] for one in json.loads(capsys.readouterr().out)}
+    assert found["torn"].startswith("cannot be loaded")
+    assert found["momentum"].startswith("Buys")
+
+
+def test_a_model_that_reads_the_labels_it_is_judged_by_is_found_out(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (home.parent / "cheat.py").write_text(
+        "from dataclasses import dataclass, replace\n"
+        "from pathlib import Path\n"
+        "import numpy as np\n"
+        "from quantdesk.domain.forecast import Forecasts\n"
+        "from quantdesk.strategy import load\n"
+        "BASE = load('momentum', Path('.'))\n"
+        "@dataclass(frozen=True)\n"
+        "class Seer:\n"
+        "    inner: object\n"
+        "    lookback = 1\n"
+        "    def forecast(self, dataset):\n"
+        "        made = self.inner.forecast(dataset)\n"
+        "        peek = np.nan_to_num(dataset.labels)[..., None]\n"
+        "        return Forecasts(made.times, made.symbols, made.horizons, made.quantiles + peek)\n"
+        "    def contributions(self, dataset):\n"
+        "        return self.inner.contributions(dataset)\n"
+        "    def importance(self):\n"
+        "        return self.inner.importance()\n"
+        "@dataclass(frozen=True)\n"
+        "class Cheat:\n"
+        "    model: object\n"
+        "    def fit(self, dataset, seed):\n"
+        "        return Seer(self.model.fit(dataset, seed))\n"
+        "STRATEGY = replace(BASE, model=Cheat(BASE.model))\n"
+    )
+    assert main(["evaluate", "cheat.py", "--data", "synthetic:n_days=900,n_instruments=10"]) == 2
+    assert "with the future at hand" in complaint(capsys)
+    assert files_under(home) == []
+
+
+def test_changing_a_strategy_file_or_the_seed_is_another_try(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = ["--data", "synthetic:n_days=900,n_instruments=10", "--json"]
+    source = "from dataclasses import replace\nfrom pathlib import Path\nfrom quantdesk.strategy import load\n"
+    tries = []
+    for comment, seed in (("", "0"), ("# changed\n", "0"), ("", "1"), ("", "1")):
+        (home.parent / "mine.py").write_text(source + comment + "STRATEGY = load('momentum', Path('.'))\n")
+        assert main(["evaluate", "mine.py", "--seed", seed, *data]) == 0
+        found = json.loads(capsys.readouterr().out)
+        tries.append((found["n_trials"], found["n_effective_trials"]))
+    assert tries == [(1, 1.0), (2, 2.0), (3, 3.0), (4, 3.0)]
+    assert main(["evaluate", "mine.py", "--symbols", "S00,S01,S02,S03,S04,S05", *data]) in (0, 2)
 
 
 def test_the_five_strategies_ship(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -240,7 +303,7 @@ def test_a_disk_that_takes_no_more_leaves_the_earlier_data_set_as_it_was(home: P
     source = write_csv(home.parent / "prices.csv", price_rows())
     assert main(["ingest", str(source), "--name", "mine"]) == 0
     before = {name: (home / name).read_bytes() for name in files_under(home)}
-    ended = run_in_child(home, ["ingest", str(source), "--name", "mine"], 5_000)
+    ended = run_in_child(home, ["ingest", str(source), "--name", "mine", "--replace"], 5_000)
     assert ended.returncode == 2
     assert "do:" in ended.stderr
     assert {name: (home / name).read_bytes() for name in files_under(home)} == before

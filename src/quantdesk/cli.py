@@ -29,6 +29,7 @@ for command in (
     market_data.check,
     trading.evaluate,
     trading.orders,
+    lists.runs,
     lists.strategies,
     lists.models,
     lists.features,

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 PIPED_WIDTH = 120
 """Columns where there is no terminal to ask."""
 
-out = Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
-err = Console(highlight=False, stderr=True)
+out = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
+err = Console(highlight=False, markup=False, stderr=True)
 
 GRADE_STYLE = {"none": "red", "weak": "yellow", "evidence": "green"}
 
@@ -99,11 +99,13 @@ def show_card(card: "Card", standing: str, n_shown: int) -> None:
     title = f"Orders of {card.strategy} on {card.data} after the close of {card.decided_at} UTC"
     header = ("order", "units", "close", "weight", "forecast", "90 % interval", "P(up)", "cost", "bound by")
     show_table(title, header, [_proposal_row(proposal) for proposal in card.proposals], numbers=range(1, 8))
-    if not card.proposals:
+    if not card.proposals and not card.too_small:
         out.print("nothing to do: what is held is what is wanted")
+    if card.too_small:
+        out.print(f"wanted, but less than a lot or without a price in the last bar: {', '.join(card.too_small)}")
     out.print(
         Text(
-            f"equity {card.equity:,.2f}   one-day loss at 95 %: {card.value_at_risk:.2%} of it   {standing}\n",
+            f"equity {card.equity:,.2f}   one-bar loss at 95 %: {card.value_at_risk:.2%} of it   {standing}\n",
             style="dim",
         )
     )

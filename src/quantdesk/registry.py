@@ -34,6 +34,8 @@ class Trial:
         What it was judged to be.
     run_id : str
         The run.
+    data_name : str
+        What the data set is called; a subset of it keeps the name.
     """
 
     data: str
@@ -42,6 +44,7 @@ class Trial:
     sharpe: float
     verdict: str
     run_id: str
+    data_name: str = ""
 
 
 def fingerprint_code(root: Path) -> str:
@@ -92,8 +95,21 @@ class Trials:
             connection.execute("INSERT INTO trials (body, digest) VALUES (?, ?)", (body, _chain(last[0] if last else "", body)))
             connection.commit()
 
-    def on(self, data: str) -> list[Trial]:
-        """List the trials on the data with this fingerprint, oldest first.
+    def on(self, data: str, data_name: str = "") -> list[Trial]:
+        """List the trials on data with this fingerprint or this name, oldest first.
+
+        A subset or a later version of a data set has another fingerprint and the same name; a copy
+        has another name and the same fingerprint. All of them are tries on the same data.
+
+        Raises
+        ------
+        LedgerError
+            If a row was edited or removed.
+        """
+        return [trial for trial in self.made() if trial.data == data or (data_name and trial.data_name == data_name)]
+
+    def made(self) -> list[Trial]:
+        """List every trial, oldest first.
 
         Raises
         ------
@@ -110,8 +126,7 @@ class Trials:
             if digest != written or number != expected:
                 raise self._altered(f"row {number} does not follow the one before")
             plain = json.loads(body)
-            if plain["data"] == data:
-                found.append(Trial(**{name: plain[name] for name in Trial.__dataclass_fields__}))
+            found.append(Trial(**{name: plain[name] for name in Trial.__dataclass_fields__}))
         if given and given[0] != len(rows):
             raise self._altered(f"{given[0] - len(rows)} of the last rows are gone")
         return found
@@ -202,6 +217,8 @@ def record_run(
             database.unlink(missing_ok=True)
         reason = str(error).splitlines()[0]
         raise LedgerError(
-            f"run store {database}: {reason}", "room and permission to write", "free the disk or choose another DESK_HOME"
+            f"run store {database}: {reason}",
+            "room to write and a sound file",
+            "free the disk; a damaged file can be moved away, it lists runs only",
         ) from error
     return str(run.info.run_id)

@@ -1,6 +1,8 @@
 """Where things are kept and what the account looks like: from desk.toml and the environment."""
 
+import os
 from pathlib import Path
+from tomllib import TOMLDecodeError
 
 import platformdirs
 from pydantic import Field
@@ -25,11 +27,11 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="DESK_", toml_file="desk.toml", extra="forbid")
 
     home: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("quantdesk", appauthor=False)))
-    capital: float = Field(default=1_000_000.0, gt=0)
-    commission_bps: float = Field(default=1.0, ge=0)
-    half_spread_bps: float = Field(default=2.0, ge=0)
-    impact: float = Field(default=1.0, ge=0)
-    borrow_bps: float = Field(default=50.0, ge=0)
+    capital: float = Field(default=1_000_000.0, ge=100, le=1e12)
+    commission_bps: float = Field(default=1.0, ge=0, le=1_000)
+    half_spread_bps: float = Field(default=2.0, ge=0, le=1_000)
+    impact: float = Field(default=1.0, ge=0, le=100)
+    borrow_bps: float = Field(default=50.0, ge=0, le=100_000)
 
     @property
     def cost_rates(self) -> dict[str, float]:
@@ -59,8 +61,16 @@ def read_settings() -> Settings:
     """
     from pydantic import ValidationError
 
+    known = {f"DESK_{name.upper()}" for name in Settings.model_fields}
+    unknown = sorted(name for name in os.environ if name.startswith("DESK_") and name not in known)
+    if unknown:
+        raise SettingsError(
+            f"environment variable {unknown[0]} is no setting", f"one of {', '.join(sorted(known))}", "unset or correct it"
+        )
     try:
         settings = Settings()
+    except TOMLDecodeError as error:
+        raise SettingsError(f"desk.toml: {error}", "a TOML file", "correct it") from error
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])

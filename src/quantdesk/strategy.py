@@ -3,9 +3,9 @@
 import hashlib
 import importlib.util
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from quantdesk.features import library
 from quantdesk.features.scale import SCALE_LOOKBACK
 from quantdesk.portfolio.limits import Limits
 
-Rebalance = Literal["daily", "weekly", "monthly"]
+Rebalance = Literal["bar", "daily", "weekly", "monthly"]
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,13 @@ class Strategy:
         The horizon it trades, bars; one of ``horizons``.
     horizons : tuple of int
         The horizons it forecasts, bars.
-    rebalance : {"daily", "weekly", "monthly"}
-        How often it decides: at the first bar of each period, and whenever nothing is held.
+    rebalance : {"bar", "daily", "weekly", "monthly"}
+        How often it decides: at every bar or the first bar of each period (UTC), and whenever
+        nothing is held.
     limits : Limits
         What the loop allows.
+    source : str
+        Digest of the file it was loaded from; set by ``load``.
     """
 
     name: str
@@ -62,6 +65,7 @@ class Strategy:
     horizons: tuple[int, ...] = (1, 5, 10, 20)
     rebalance: Rebalance = "weekly"
     limits: Limits = field(default_factory=Limits)
+    source: str = ""
 
     def __post_init__(self) -> None:
         for part, port in ((self.model, Model), (self.signal, SignalRule), (self.sizing, Sizing)):
@@ -74,10 +78,10 @@ class Strategy:
             raise StrategyError(
                 f"strategy {self.name!r} trades horizon {self.horizon}", f"one of {self.horizons}", "add it to horizons"
             )
-        if self.rebalance not in ("daily", "weekly", "monthly"):
-            raise StrategyError(
-                f"strategy {self.name!r} rebalances {self.rebalance!r}", "daily, weekly or monthly", "choose one"
-            )
+        choices = get_args(Rebalance)
+        if self.rebalance not in choices:
+            what = f"strategy {self.name!r} rebalances {self.rebalance!r}"
+            raise StrategyError(what, f"one of {', '.join(choices)}", "choose one")
 
     @property
     def lookback(self) -> int:
@@ -99,8 +103,11 @@ class Strategy:
 
     def is_due(self, times: Times, held: Float64) -> bool:
         """Tell whether the last of ``times`` opens a new period, or nothing is held."""
-        if not held.any() or self.rebalance == "daily" or len(times) < 2:
+        if not held.any() or self.rebalance == "bar" or len(times) < 2:
             return True
+        if self.rebalance == "daily":
+            days = times[-2:].astype("datetime64[D]")
+            return bool(days[0] != days[1])
         if self.rebalance == "weekly":
             # Weeks begin on Monday; day 0 of the epoch was a Thursday.
             weeks = (times[-2:].astype("datetime64[D]").astype(np.int64) + 3) // 7
@@ -239,4 +246,4 @@ def load(name: str, home: Path) -> Strategy:
         raise StrategyError(
             f"{path} defines no STRATEGY", "`STRATEGY = Strategy(...)` at module level", "see any file in strategies/"
         )
-    return strategy
+    return replace(strategy, source=hashlib.sha256(path.read_bytes()).hexdigest()[:16])

@@ -79,7 +79,8 @@ def test_target_and_quantity_follow_from_weight_equity_and_close() -> None:
         lots = round(one.weight * made().equity / one.close / one.lot)
         assert one.target_units == lots * one.lot
         assert one.quantity == pytest.approx(one.target_units - one.held_units, abs=1e-8)
-        assert one.side == ("buy" if one.quantity > 0 else "sell")
+        bought = "buy to cover" if one.held_units < 0 else "buy"
+        assert one.side == (bought if one.quantity > 0 else "sell" if one.target_units >= 0 else "sell short")
 
 
 def test_price_and_costs_follow_from_the_rates_on_the_card() -> None:

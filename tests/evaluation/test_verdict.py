@@ -45,8 +45,34 @@ HEADLINE_OF: dict[str, tuple[Verdict, str, str]] = {
     "several tries, market out": (judged(alpha=0.94), "weak", "it may be the best of several tries"),
     "holding": (judged(baselines={**BASELINES, "buy and hold": 1.0}), "weak", "holding everything earned more for the risk"),
     "equal weight": (judged(baselines={**BASELINES, "equal weight": 1.1}), "weak", "holding everything earned more"),
+    "ruined": (
+        judge(
+            replace(PERFORMANCE, max_drawdown=1.4),
+            PERFORMANCE,
+            SIGNIFICANCE,
+            SIGNIFICANCE,
+            {"equal weight": PERFORMANCE},
+            SCORES,
+            (),
+        ),
+        "none",
+        "it lost all it had",
+    ),
+    "idle": (
+        judge(
+            replace(PERFORMANCE, turnover=0.0, sharpe=NAN),
+            PERFORMANCE,
+            SIGNIFICANCE,
+            SIGNIFICANCE,
+            {"equal weight": PERFORMANCE},
+            SCORES,
+            (),
+        ),
+        "none",
+        "it never traded",
+    ),
     "survivors": (judged(caveats=(f"{SURVIVORS_ONLY}: today's list",)), "weak", "the data holds survivors only"),
-    "simpler": (judged(baselines={**BASELINES, "linear": 1.0}), "evidence", "the simpler linear model does as well"),
+    "simpler": (judged(baselines={**BASELINES, "linear": 1.2}), "evidence", "the simpler linear model does as well"),
 }
 
 

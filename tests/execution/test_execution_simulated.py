@@ -110,7 +110,7 @@ def test_a_dividend_after_a_split_is_paid_on_the_new_units() -> None:
     assert advance(held("10", panel), panel, 1)[1] == CashFlow("dividend", "A", Decimal("30"), panel.times[1])
 
 
-@pytest.mark.parametrize(("quantity", "proceeds"), [("10", 81.25), ("-10", 81.25), ("10", 0.0)])
+@pytest.mark.parametrize(("quantity", "proceeds"), [("10", 81.25), ("-10", 130.0), ("10", 0.0)])
 def test_a_delisted_position_is_closed_at_the_proceeds_and_its_order_is_void(quantity: str, proceeds: float) -> None:
     panel = panel_of([[100.0], [NAN], [NAN]], delisting=events((3, 1), r1c0=proceeds))
     broker = held(quantity, panel)
@@ -119,6 +119,13 @@ def test_a_delisted_position_is_closed_at_the_proceeds_and_its_order_is_void(qua
     assert isinstance(fill, Fill)
     assert (fill.quantity, fill.price, fill.fee) == (-Decimal(quantity), Decimal(str(proceeds)), Decimal(0))
     assert advance(broker, panel, 2) == []
+
+
+def test_a_short_in_a_delisted_name_owes_no_less_than_the_last_close() -> None:
+    panel = panel_of([[100.0], [NAN]], delisting=events((2, 1), r1c0=70.0))
+    (fill,) = advance(held("-10", panel), panel, 1)
+    assert isinstance(fill, Fill)
+    assert fill.price == Decimal(100)
 
 
 def test_an_order_is_void_even_where_the_delisted_instrument_still_has_a_price() -> None:

@@ -1,8 +1,12 @@
 """Commands that list what there is: strategies, models, features, and the state of the machine."""
 
+import math
+from pathlib import Path
+
 import typer
 
 from quantdesk.commands.opening import Json, print_json, settings
+from quantdesk.domain.errors import DeskError
 
 
 def strategies(as_json: Json = False) -> None:
@@ -11,11 +15,11 @@ def strategies(as_json: Json = False) -> None:
     from quantdesk.console import show_table
 
     home = settings().home
-    found = {name: (path, parts.load(str(path), home)) for name, path in parts.find(home).items()}
+    found = {name: (path, _described(str(path), home)) for name, path in parts.find(home).items()}
     if as_json:
-        print_json([{"name": name, "description": one.description, "path": str(path)} for name, (path, one) in found.items()])
+        print_json([{"name": name, "description": what, "path": str(path)} for name, (path, what) in found.items()])
         return
-    show_table("", ("strategy", "what it does"), [(name, one.description) for name, (_, one) in found.items()])
+    show_table("", ("strategy", "what it does"), [(name, what) for name, (_, what) in found.items()])
 
 
 def models(as_json: Json = False) -> None:
@@ -56,3 +60,26 @@ def doctor(as_json: Json = False) -> None:
         show_table("", ("", "what", "found"), [("ok" if f.is_well else "!!", f.what, f.found) for f in findings])
     if not all(finding.is_well for finding in findings):
         raise typer.Exit(1)
+
+
+def runs(as_json: Json = False) -> None:
+    """List every evaluation ever made here: each is a trial that counts against the next."""
+    from quantdesk.console import show_table
+    from quantdesk.registry import Trials
+
+    made = Trials(settings().home).made()
+    if as_json:
+        print_json([vars(trial) | {"sharpe": trial.sharpe if math.isfinite(trial.sharpe) else None} for trial in made])
+        return
+    rows = [(trial.run_id, trial.name, trial.data_name, f"{trial.sharpe:.2f}", trial.verdict) for trial in made]
+    show_table("", ("run", "strategy", "data", "net Sharpe", "verdict"), rows, numbers=(3,))
+
+
+def _described(path: str, home: Path) -> str:
+    # One broken file must not hide the others.
+    from quantdesk import strategy as parts
+
+    try:
+        return parts.load(path, home).description
+    except (DeskError, ImportError, NameError, TypeError, ValueError, AttributeError) as error:
+        return f"cannot be loaded: {str(error).splitlines()[0]}"

@@ -23,6 +23,8 @@ def ingest(
     closes_at: Annotated[
         str, typer.Option("--closes-at", help="When a session known by its date alone ends, HH:MM.")
     ] = "16:00",
+    lot: Annotated[float, typer.Option("--lot", help="Smallest quantity step: 1 for shares, 0.00001 for coins.")] = 1.0,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace a data set of the same name.")] = False,
     sort: Annotated[
         bool, typer.Option("--sort", help="Put rows that are out of order in order, rather than refuse them.")
     ] = False,
@@ -37,14 +39,17 @@ def ingest(
     from quantdesk.data.sources.file import File
 
     chosen = dict(_pair(item) for item in mapping or ())
-    source = File(path, name, chosen, timezone, closes_at, sort)
+    home = settings().home
+    if name in store.names(home) and not replace:
+        raise DataError(f"there is a data set {name!r} already", "a new name", "choose another, or pass --replace")
+    source = File(path, name, chosen, timezone, closes_at, sort, lot)
     panel, columns = source.read()
     if not as_json:
         show_mapping(f"{path.name} ({columns.layout})", {column: field for field, column in columns.chosen.items()})
         for note in columns.notes:
             out.print(f"note: {note}")
     quality.gate(panel)
-    where = store.save(panel, settings().home)
+    where = store.save(panel, home)
     n_times, n_instruments = panel.shape
     if as_json:
         print_json(

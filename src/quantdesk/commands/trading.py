@@ -126,9 +126,10 @@ def _orders(
         fitted = strategy.fit(dataset, seed=0)
         card = cards.card(fitted, panel, units, chosen.capital if cash is None else cash, _costs(chosen))
     if not standing:
-        tried = [t for t in registry.Trials(chosen.home).on(panel.fingerprint()) if t.strategy == strategy.fingerprint()]
+        made = registry.Trials(chosen.home).on(panel.fingerprint(), panel.name)
+        tried = [trial for trial in made if trial.strategy == strategy.fingerprint()]
         standing = (
-            f"evaluated here: {tried[-1].verdict}"
+            f"evaluated here (run {tried[-1].run_id}): {tried[-1].verdict}"
             if tried
             else f"not evaluated on this data: run desk evaluate {name} --data {data}"
         )

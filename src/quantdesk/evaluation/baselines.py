@@ -1,6 +1,7 @@
 """What costs nothing to beat: held, equally weighted, persistence and a linear model."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from quantdesk.models.persistence import Persistence
 from quantdesk.models.ridge import Ridge
 from quantdesk.portfolio.limits import Limits
 from quantdesk.strategy import Rehearsed, Strategy
+
+RECENT = np.timedelta64(7, "D")
+"""A name that traded within this long is alive."""
 
 UNLIMITED = Limits(gross=1.0, per_name=1.0, per_sector=1.0, daily_var=1.0, drawdown=1.0)
 """Passive baselines follow no limits: that is what holding means."""
@@ -40,21 +44,28 @@ def baselines(
 
 
 def buy_and_hold(setting: Setting) -> Float64:
-    """Spread the capital equally over what trades at the first bar, then leave it."""
-    targets = np.full((len(setting.panel.times) - setting.start, setting.panel.shape[1]), np.nan)
-    targets[0] = _equal(setting, setting.start)
-    return targets
+    """Spread the capital equally over what is alive at the first bar, each at its first chance, then leave it."""
+    n_bars = len(setting.panel.times) - setting.start
+    return _spread(setting, [0, n_bars])
 
 
 def equal_weight(setting: Setting) -> Float64:
-    """Return to equal weights at the first bar of each month."""
-    times = setting.panel.times[setting.start :].astype("datetime64[M]")
-    targets = buy_and_hold(setting)
-    for row in np.flatnonzero(times[1:] != times[:-1]) + 1:
-        targets[row] = _equal(setting, setting.start + int(row))
+    """Return to equal weights each month, each name at its first chance."""
+    months = setting.panel.times[setting.start :].astype("datetime64[M]")
+    begins = [0, *(np.flatnonzero(months[1:] != months[:-1]) + 1).tolist()]
+    return _spread(setting, [*begins, len(months)])
+
+
+def _spread(setting: Setting, edges: list[int]) -> Float64:
+    # Not every name trades in the bar that opens a period: the others follow when they do.
+    is_traded = np.isfinite(setting.panel.fields["close"])
+    targets = np.full((len(is_traded) - setting.start, is_traded.shape[1]), np.nan)
+    for begin, end in pairwise(edges):
+        t = setting.start + begin
+        recent = setting.panel.times[: t + 1] > setting.panel.times[t] - RECENT
+        alive = np.flatnonzero(is_traded[: t + 1][recent].any(axis=0))
+        for i in alive:
+            chances = np.flatnonzero(is_traded[t : setting.start + end, i])
+            if chances.size:
+                targets[begin + chances[0], i] = 1.0 / len(alive)
     return targets
-
-
-def _equal(setting: Setting, t: int) -> Float64:
-    is_traded = np.isfinite(setting.panel.fields["close"][t])
-    return np.where(is_traded, 1.0 / max(1, int(is_traded.sum())), np.nan)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from quantdesk.domain.arrays import Float64
+from quantdesk.domain.arrays import Bools, Float64
 from quantdesk.domain.errors import DataError
 from quantdesk.domain.forecast import Forecast
 from quantdesk.domain.panel import Panel
@@ -16,6 +16,12 @@ from quantdesk.execution.orders import order_id, units_to_trade
 from quantdesk.loop import weights_of
 from quantdesk.portfolio import limits as limit
 from quantdesk.strategy import FittedStrategy, Strategy
+
+LEAST_CHANGE = 0.001
+"""Smaller differences between weights wanted and held are not worth naming."""
+
+MOST_CASH = 1e12
+"""Account currency; more is taken for a slip."""
 
 N_REASONS = 5
 """Features that a card names."""
@@ -77,6 +83,8 @@ class Card:
         The cost rates behind the estimates.
     proposals : tuple of Proposal
         One an order, largest first.
+    too_small : tuple of str
+        Symbols whose wanted change is less than a lot, or that did not trade in the last bar.
     """
 
     strategy: str
@@ -88,6 +96,7 @@ class Card:
     half_spread_bps: float
     impact: float
     proposals: tuple[Proposal, ...]
+    too_small: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,6 +133,8 @@ def card(fitted: FittedStrategy, panel: Panel, units: Float64, cash: float, cost
     DataError
         If the account is worth nothing.
     """
+    if not abs(cash) <= MOST_CASH:
+        raise DataError(f"cash of {cash}", f"a number up to {MOST_CASH:,.0f}", "correct --cash")
     prices = Marks().after(panel).prices
     equity = cash + float(np.nan_to_num(prices) @ units)
     if equity <= 0:
@@ -144,7 +155,14 @@ def card(fitted: FittedStrategy, panel: Panel, units: Float64, cash: float, cost
         half_spread_bps=costs.half_spread_bps * costs.multiplier,
         impact=costs.impact * costs.multiplier,
         proposals=tuple(_propose(fitted.strategy, decision, panel, costs, int(i)) for i in order if decision.trades[i]),
+        too_small=tuple(panel.symbols[i] for i in np.flatnonzero(_is_left_out(decision, prices, equity))),
     )
+
+
+def _side(quantity: float, held: float) -> str:
+    if quantity > 0:
+        return "buy to cover" if held < 0 else "buy"
+    return "sell" if held + quantity >= 0 else "sell short"
 
 
 def read_positions(path: Path | None, symbols: tuple[str, ...]) -> Float64:
@@ -207,6 +225,13 @@ def _decide(fitted: FittedStrategy, panel: Panel, units: Float64, equity: float,
     )
 
 
+def _is_left_out(decision: _Decision, prices: Float64, equity: float) -> Bools:
+    wanted = np.nan_to_num(decision.allowed.weights)
+    is_apart: Bools = np.abs(wanted - weights_of(decision.units, prices, equity)) > LEAST_CHANGE
+    is_idle: Bools = decision.trades == 0
+    return is_apart & is_idle
+
+
 def _propose(strategy: Strategy, decision: _Decision, panel: Panel, costs: Costs, i: int) -> Proposal:
     instrument, h, market = panel.instruments[i], strategy.horizons.index(strategy.horizon), decision.market
     quantity, close = float(decision.trades[i]), float(panel.fields["close"][-1, i])
@@ -220,7 +245,7 @@ def _propose(strategy: Strategy, decision: _Decision, panel: Panel, costs: Costs
     return Proposal(
         order_id=order_id(strategy.name, panel.now, instrument.symbol),
         symbol=instrument.symbol,
-        side="buy" if quantity > 0 else "sell",
+        side=_side(quantity, float(decision.units[i])),
         quantity=quantity,
         close=close,
         horizon=strategy.horizon,

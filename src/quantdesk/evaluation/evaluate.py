@@ -16,6 +16,7 @@ from quantdesk.evaluation import scores as score
 from quantdesk.evaluation import significance as luck
 from quantdesk.evaluation.backtest import Backtest, Setting, at_no_cost, backtest, cost_curve, track_of
 from quantdesk.evaluation.baselines import baselines
+from quantdesk.evaluation.blindness import check_blindness
 from quantdesk.evaluation.outcome import Evaluation, ForecastScores, Performance, Significance, Track
 from quantdesk.evaluation.splits import Split, WalkForward
 from quantdesk.evaluation.verdict import judge
@@ -90,6 +91,8 @@ def evaluate(strategy: Strategy, panel: Panel, plan: Plan, tell: Tell = silent) 
     splits = walk.splits(dataset)
     learned = walk_forward(strategy.model, dataset, splits, plan.seed, tell)
     clock.lap("learning")
+    check_blindness(FittedStrategy(strategy, learned.last, dataset.feature_names), panel, learned, splits[-1])
+    clock.lap("checking for leaks")
     setting = Setting(panel, int(learned.rows[0]), plan.costs, strategy.limits, plan.capital)
     traded = backtest(strategy.name, Rehearsed(strategy, learned.forecasts), setting, tell)
     clock.lap("trading")
@@ -119,11 +122,14 @@ def _judged(
     gross = score.performance(track_of(traded.targets, at_no_cost(setting)))
     against = {name: score.performance(track) for name, track in beside.items()}
     receipt = _receipt(strategy, panel, walk, plan)
-    net, alpha, beta = _weigh(strategy, receipt["data"], plan.home, performance, traded.track, beside["equal weight"])
+    run_id = registry.run_id(**receipt)
+    trials = Trials(plan.home).on(receipt["data"], panel.name)
+    net, alpha, beta = _weigh(run_id, trials, performance, traded.track, beside["equal weight"])
+    caveats = panel.caveats + unlisted_runs(plan.home, {trial.run_id for trial in Trials(plan.home).made()})
     labels, scale = dataset.labels[rows], dataset.scale[rows]
     forecast_scores = score.forecast_scores(learned.forecasts, labels, scale)
     return Evaluation(
-        run_id=registry.run_id(**receipt),
+        run_id=run_id,
         strategy=strategy.name,
         description=strategy.description,
         data=panel.name,
@@ -131,7 +137,7 @@ def _judged(
         seed=plan.seed,
         settings=_settings(strategy, walk, plan),
         folds=tuple(_fold(dataset, split) for split in splits),
-        verdict=judge(performance, gross, net, alpha, against, scores_at(strategy.horizon, forecast_scores), panel.caveats),
+        verdict=judge(performance, gross, net, alpha, against, scores_at(strategy.horizon, forecast_scores), caveats),
         track=traded.track,
         performance=performance,
         gross_performance=gross,
@@ -150,6 +156,13 @@ def _judged(
         importance=learned.importance,
         fills=traded.fills,
     )
+
+
+def unlisted_runs(home: Path, listed: set[str]) -> tuple[str, ...]:
+    """Say so where runs are kept that the trial ledger does not list."""
+    kept = {folder.name for folder in (home / "runs").glob("[!.]*") if folder.is_dir()}
+    missing = len(kept - listed)
+    return (f"{missing} runs are kept that the trial ledger does not list: trials are undercounted",) if missing else ()
 
 
 def scores_at(horizon: int, scores: tuple[ForecastScores, ...]) -> ForecastScores:
@@ -172,6 +185,7 @@ def _receipt(strategy: Strategy, panel: Panel, walk: WalkForward, plan: Plan) ->
 def _trial(strategy: Strategy, evaluation: Evaluation) -> Trial:
     return Trial(
         data=evaluation.fingerprint,
+        data_name=evaluation.data,
         strategy=strategy.fingerprint(),
         name=strategy.name,
         sharpe=evaluation.performance.sharpe,
@@ -181,24 +195,24 @@ def _trial(strategy: Strategy, evaluation: Evaluation) -> Trial:
 
 
 def _weigh(
-    strategy: Strategy, data: str, home: Path, performance: Performance, track: Track, market: Track
+    run_id: str, before: list[Trial], performance: Performance, track: Track, market: Track
 ) -> tuple[Significance, Significance, float]:
-    made = Trials(home).on(data)
-    # Re-running the same strategy is a trial, but not another independent try.
-    distinct = {trial.strategy: trial.sharpe for trial in made} | {strategy.fingerprint(): performance.sharpe}
-    n_trials, n_effective = len(made) + 1, float(len(distinct))
-    variance = _trial_variance(np.array(list(distinct.values())))
+    # Running the very same thing again is a trial, but not another independent try.
+    distinct = {trial.run_id: trial.sharpe for trial in before} | {run_id: performance.sharpe}
+    years = performance.bars_per_year
+    variance = _trial_variance(np.array(list(distinct.values())), years / max(1, len(track.returns)))
     beta, residual = luck.alpha(track.returns, market.returns)
     net, alpha = (
-        luck.significance(returns, n_trials, n_effective, variance, bars_per_year=performance.bars_per_year)
+        luck.significance(returns, len(before) + 1, float(len(distinct)), variance, bars_per_year=years)
         for returns in (track.returns, residual)
     )
     return net, alpha, beta
 
 
-def _trial_variance(sharpes: Float64) -> float | None:
-    # Two or three Sharpe ratios say little about their spread; then the null's own is used.
-    return float(np.var(sharpes, ddof=1)) if len(sharpes) >= 5 else None
+def _trial_variance(sharpes: Float64, of_noise: float) -> float:
+    # Trials that resemble each other must not make noise look tamer than it is.
+    known = sharpes[np.isfinite(sharpes)]
+    return max(of_noise, float(np.var(known, ddof=1))) if len(known) >= 5 else of_noise
 
 
 def _settings(strategy: Strategy, walk: WalkForward, plan: Plan) -> dict[str, str]:

@@ -12,13 +12,13 @@ from pathlib import Path
 from quantdesk import registry
 from quantdesk.domain.errors import DeskError
 from quantdesk.evaluation.evaluate import scores_at
-from quantdesk.evaluation.outcome import Evaluation
+from quantdesk.evaluation.outcome import Evaluation, Track
 from quantdesk.evaluation.report.page import write
 from quantdesk.strategy import FittedStrategy
 
 
 def keep(evaluation: Evaluation, fitted: FittedStrategy, home: Path, out: Path | None = None) -> Path:
-    """Write ``report.html``, ``evaluation.json`` and ``fitted.pkl``, and record the run.
+    """Write ``report.html``, ``evaluation.json``, ``track.csv`` and ``fitted.pkl``, and record the run.
 
     Parameters
     ----------
@@ -107,10 +107,20 @@ def _write_all(evaluation: Evaluation, fitted: FittedStrategy, folder: Path, fin
     report = write(evaluation, folder / "report.html")
     numbers = folder / "evaluation.json"
     numbers.write_text(json.dumps(summarise(evaluation, final / "report.html"), indent=2, allow_nan=False))
+    track = folder / "track.csv"
+    track.write_text(_track_csv(evaluation.track))
     model = folder / "fitted.pkl"
     model.write_bytes(pickle.dumps(fitted))
     os.sync()
-    return [report, numbers, model]
+    return [report, numbers, track, model]
+
+
+def _track_csv(track: Track) -> str:
+    columns = (track.equity, track.gross_exposure, track.net_exposure, track.turnover, track.costs)
+    rows = ["time,equity,gross_exposure,net_exposure,turnover,costs"]
+    for i, time in enumerate(track.times):
+        rows.append(",".join([str(time.astype("datetime64[s]")), *(repr(float(column[i])) for column in columns)]))
+    return "\n".join(rows) + "\n"
 
 
 def _params(evaluation: Evaluation) -> dict[str, str]:

@@ -65,7 +65,7 @@ class ForecastScores:
     """Score the out-of-sample forecasts at one horizon.
 
     The IC is the cross-sectional Pearson correlation of mean forecast and label, averaged over
-    times; t-statistics are Newey-West with ``horizon`` lags. Accuracy, precision, recall and F1
+    times; t-statistics are Newey-West with twice ``horizon`` lags, because labels overlap. Accuracy, precision, recall and F1
     judge the direction; MAE is in log return.
     """
 

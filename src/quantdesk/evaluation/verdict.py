@@ -1,5 +1,9 @@
 """The rules by which numbers become words: all of them stand here."""
 
+import math
+
+import numpy as np
+
 from quantdesk.domain.errors import DeskError
 from quantdesk.evaluation.outcome import ForecastScores, Performance, Significance, Verdict
 
@@ -57,19 +61,21 @@ def judge(
     """
     if performance.n_bars < 60:
         raise DeskError(f"only {performance.n_bars} bars out of sample", "60 or more", "bring a longer history")
-    best = max(baselines, key=lambda name: baselines[name].sharpe)
+    best = max(baselines, key=lambda name: np.nan_to_num(baselines[name].sharpe, nan=-np.inf))
     beats_holding = all(performance.sharpe > baselines[name].sharpe for name in PASSIVE if name in baselines)
     is_deflated = net.deflated_sharpe >= CONFIDENCE and alpha.deflated_sharpe >= CONFIDENCE
     flattered = any(SURVIVORS_ONLY in caveat for caveat in caveats)
     grade, why = "none", "what it earned is what the market paid, or luck"
     if not performance.turnover:
         why = "it never traded"
+    elif performance.max_drawdown >= 1:
+        why = "it lost all it had"
     elif performance.sharpe <= 0:
-        why = f"after costs it earned a Sharpe ratio of {performance.sharpe:.2f}"
+        why = f"after costs it earned a Sharpe ratio of {said(performance.sharpe)}"
     elif alpha.probabilistic_sharpe >= CONFIDENCE:
         grade = "evidence" if is_deflated and beats_holding and not flattered else "weak"
         why = _because(is_deflated, beats_holding, flattered)
-        if baselines[best].sharpe >= performance.sharpe and best not in PASSIVE:
+        if baselines[best].sharpe > performance.sharpe and best not in PASSIVE:
             why += f"; the simpler {best} model does as well"
     reasons = (
         _luck(net),
@@ -92,8 +98,15 @@ def _because(is_deflated: bool, beats_holding: bool, flattered: bool) -> str:
     return "after costs, trials and the market, luck is an unlikely explanation"
 
 
+def said(value: float, digits: int = 2) -> str:
+    """Write a number, or a dash where there is none."""
+    return f"{value:.{digits}f}" if math.isfinite(value) else "–"
+
+
 def chance(probability: float) -> str:
     """Write a probability without ever claiming certainty."""
+    if not math.isfinite(probability):
+        return "unknown"
     if probability > 0.99:
         return "over 99 %"
     return "under 1 %" if probability < 0.01 else f"{100 * probability:.0f} %"
@@ -104,31 +117,35 @@ def _luck(net: Significance) -> str:
         tried = "the only strategy tried on this data, so it is held against zero"
     else:
         tried = f"one of {net.n_effective_trials:g} strategies tried on this data, of which noise would bring the best to "
-        tried += f"{net.expected_best_from_noise:.2f}"
-    return f"Net Sharpe {net.sharpe:.2f}, {tried}: the chance that the true one is above that is {chance(net.deflated_sharpe)}."
+        tried += f"{said(net.expected_best_from_noise)}"
+    return (
+        f"Net Sharpe {said(net.sharpe)}, {tried}: the chance that the true one is above that is {chance(net.deflated_sharpe)}."
+    )
 
 
 def _market(alpha: Significance) -> str:
     return (
-        f"With the equal-weight market taken out the Sharpe ratio is {alpha.sharpe:.2f}; "
+        f"With the equal-weight market taken out the Sharpe ratio is {said(alpha.sharpe)}; "
         f"the chance that it is truly above zero is {chance(alpha.probabilistic_sharpe)}."
     )
 
 
 def _baseline(performance: Performance, name: str, best: Performance) -> str:
+    if said(performance.sharpe) == said(best.sharpe):
+        return f"It does as well as the best baseline, {name}: {said(best.sharpe)}."
     relation = "beats" if performance.sharpe > best.sharpe else "does not beat"
-    return f"It {relation} the best baseline, {name}: {performance.sharpe:.2f} against {best.sharpe:.2f}."
+    return f"It {relation} the best baseline, {name}: {said(performance.sharpe)} against {said(best.sharpe)}."
 
 
 def _costs(performance: Performance, gross: Performance) -> str:
     taken = gross.annual_return - performance.annual_return
-    return f"Costs took {taken:.1%} a year: the Sharpe ratio before them was {gross.sharpe:.2f}."
+    return f"Costs took {taken:.1%} a year: the Sharpe ratio before them was {said(gross.sharpe)}."
 
 
 def _forecasts(scores: ForecastScores) -> str:
     return (
-        f"The forecasts ranked instruments with a rank IC of {scores.rank_ic_mean:.3f} (t = {scores.rank_ic_t:.1f}) "
-        f"{scores.horizon} bars ahead, and the 90 % intervals held {100 * scores.interval_coverage:.0f} % of outcomes."
+        f"The forecasts ranked instruments with a rank IC of {said(scores.rank_ic_mean, 3)} (t = {said(scores.rank_ic_t, 1)}) "
+        f"{scores.horizon} bars ahead, and the 90 % intervals held {said(100 * scores.interval_coverage, 0)} % of outcomes."
     )
 
 

@@ -232,3 +232,12 @@ def fill_price(
     move = half_spread + impact * volatility * math.sqrt(min(share, 1.0))
     paid = price * (1.0 + move) if quantity > 0.0 else price * max(1.0 - move, 0.01)
     return max(to_grid(paid, tick), tick)
+
+
+@compiled
+def shorted(proceeds: float, close: float) -> float:
+    """Price what a short owes for a delisted unit: never less than its last close.
+
+    Proceeds are often assumed, and an assumed loss must not pay whoever bet on it.
+    """
+    return proceeds if not close > proceeds else close

@@ -6,7 +6,7 @@ import numpy as np
 
 from quantdesk.domain.arrays import Float64
 from quantdesk.domain.compiled import compiled
-from quantdesk.execution.costs import Market, Rates, fill_price, to_cents, to_grid, to_places, units_for
+from quantdesk.execution.costs import Market, Rates, fill_price, shorted, to_cents, to_grid, to_places, units_for
 
 
 class Halt(NamedTuple):
@@ -109,7 +109,8 @@ def _book(units: Float64, orders: Float64, market: Market, rates: Rates, t: int)
         if units[i] != 0.0 and not np.isnan(dividend):
             flow += to_cents(units[i] * dividend)
         if not np.isnan(market.delisting[t, i]):
-            flow += units[i] * to_grid(market.delisting[t, i], market.tick[i])
+            worth = shorted(market.delisting[t, i], market.close[t, i]) if units[i] < 0.0 else market.delisting[t, i]
+            flow += units[i] * to_grid(worth, market.tick[i])
             units[i], orders[i] = 0.0, 0.0
     return flow, borrow
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from quantdesk.domain.panel import Panel
 from quantdesk.domain.trade import CashFlow, Event, Fill, Order, Split
-from quantdesk.execution.costs import CONDITIONS_LOOKBACK, Costs, Market, fill_price, to_cents, to_grid, to_places
+from quantdesk.execution.costs import CONDITIONS_LOOKBACK, Costs, Market, fill_price, shorted, to_cents, to_grid, to_places
 from quantdesk.execution.marks import Marks
 from quantdesk.execution.orders import PLACES, to_decimal
 
@@ -17,7 +17,8 @@ class SimulatedBroker:
 
     An order whose instrument does not trade in that bar lapses. Splits change units held and
     units ordered; dividends are paid on units held before the bar's trades, and charged to
-    shorts; a delisted position is paid out; shorts pay to borrow.
+    shorts; a delisted position is paid out, a short one at no less than its last close; shorts pay
+    to borrow.
 
     Parameters
     ----------
@@ -49,9 +50,9 @@ class SimulatedBroker:
         events: list[Event] = self._borrow(panel, column)
         events += self._split(panel)
         events += self._dividends(panel)
+        self._marks = self._marks.after(panel)
         events += self._delist(panel)
         events += self._fill(panel, column)
-        self._marks = self._marks.after(panel)
         return events
 
     def _borrow(self, panel: Panel, column: dict[str, int]) -> list[Event]:
@@ -97,7 +98,8 @@ class SimulatedBroker:
             self._orders.pop(instrument.symbol, None)
             units = self._units.pop(instrument.symbol, 0.0)
             if units:
-                price = to_decimal(to_grid(float(proceeds[i]), instrument.tick_size))
+                worth = shorted(float(proceeds[i]), float(self._marks.prices[i])) if units < 0 else float(proceeds[i])
+                price = to_decimal(to_grid(worth, instrument.tick_size))
                 order_id = f"delisting:{instrument.symbol}:{panel.now}"
                 events.append(Fill(order_id, instrument.symbol, to_decimal(-units), price, Decimal(0), panel.now))
         return events

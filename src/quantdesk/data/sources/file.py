@@ -36,6 +36,8 @@ class File:
         When a session ends that is given by its date alone, HH:MM.
     sort : bool
         Put rows that are out of order in order, rather than refuse them.
+    lot : float
+        Smallest quantity step, in units: 1 for shares, less where fractions trade.
     haircut : float
         Fraction of the last close that is lost when an instrument vanishes.
     """
@@ -46,9 +48,12 @@ class File:
     timezone: str | None = None
     closes_at: str = "16:00"
     sort: bool = False
+    lot: float = 1.0
     haircut: float = 0.3
 
     def __post_init__(self) -> None:
+        if not 1e-8 <= self.lot <= 1e6:
+            raise DataError(f"lot is {self.lot}", "units from 0.00000001 to 1,000,000", "correct it")
         object.__setattr__(self, "path", Path(self.path))
         if not 0.0 <= self.haircut <= 1.0:
             raise DataError(f"delisting haircut is {self.haircut}", "a fraction in [0, 1]", "correct it")
@@ -81,7 +86,7 @@ class File:
         stamps, note = self._stamps(table, columns.chosen["time"])
         panel = self._long(table, columns, stamps) if columns.layout == "long" else self._wide(table, columns, stamps)
         notes = (note,) if not note.startswith("dates") else (f"{columns.chosen['time']}: {note}",)
-        return _with_departures(_without_empty(panel), self.haircut), replace(columns, notes=notes)
+        return _with_departures(_on_grid(_without_empty(panel), self.lot), self.haircut), replace(columns, notes=notes)
 
     def _stamps(self, table: Table, column: str) -> tuple[Times, str]:
         stamps, note = read_stamps(table.frame[column], self.timezone, self.closes_at)
@@ -164,12 +169,23 @@ def _without_empty(panel: Panel) -> Panel:
     return replace(panel.select(held), caveats=(*panel.caveats, f"left out, as they hold no close: {', '.join(empty)}"))
 
 
+def _on_grid(panel: Panel, lot: float) -> Panel:
+    # Ten thousandths of a price under one would be a coarse grid; eight places are the finest money has here.
+    least = np.nanmin(np.where(panel.fields["close"] > 0, panel.fields["close"], np.nan), axis=0, initial=1.0)
+    ticks = np.clip(10.0 ** (np.floor(np.log10(least)) - 4), 1e-8, 1e-4)
+    instruments = tuple(
+        replace(instrument, lot_size=lot, tick_size=float(tick))
+        for instrument, tick in zip(panel.instruments, ticks, strict=True)
+    )
+    return replace(panel, instruments=instruments)
+
+
 def _with_departures(panel: Panel, haircut: float) -> Panel:
     close = panel.fields["close"]
     n_gone = int((departures(close, panel.times) >= 0).sum())
     if n_gone == 0 or "delisting" in panel.fields:
         span = panel.times[-1] - panel.times[0]
-        is_telling = close.shape[1] >= 10 and span > np.timedelta64(730, "D") and n_gone == 0
+        is_telling = close.shape[1] >= 5 and span > np.timedelta64(365, "D") and n_gone == 0
         return replace(panel, caveats=(*panel.caveats, SURVIVORS_ONLY)) if is_telling else panel
     caveat = (
         f"{n_gone} of {close.shape[1]} instruments leave before the end: whoever holds them is assumed to be paid "
