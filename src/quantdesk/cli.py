@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from quantdesk import __version__
-from quantdesk.commands import lists, market_data, trading
+from quantdesk.commands import lists, market_data, network, sets, study, trading
 from quantdesk.domain.errors import DataError, DeskError, StrategyError
 
 INTERRUPTED = 130
@@ -27,6 +27,10 @@ for command in (
     trading.demo,
     market_data.ingest,
     market_data.check,
+    network.fetch,
+    network.update,
+    study.scan,
+    study.correlate,
     trading.evaluate,
     trading.orders,
     lists.runs,
@@ -36,6 +40,12 @@ for command in (
     lists.doctor,
 ):
     app.command()(command)
+
+data = typer.Typer(help="Look after the data sets that are kept.", no_args_is_help=True, rich_markup_mode=None)
+data.command("list")(sets.sets)
+for command_on_sets in (sets.delete, sets.facts, sets.attach, sets.restrict, network.diff):
+    data.command()(command_on_sets)
+app.add_typer(data, name="data")
 
 
 @app.callback(invoke_without_command=True)

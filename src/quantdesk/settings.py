@@ -22,9 +22,11 @@ class Settings(BaseSettings):
         Cash at the start of a backtest, account currency.
     commission_bps, half_spread_bps, impact, borrow_bps : float
         What trading costs; see ``execution.costs.Costs``.
+    keys : dict of str to str
+        Keys of data sources by name: ``[keys]`` in desk.toml, or ``DESK_KEYS__NAME``.
     """
 
-    model_config = SettingsConfigDict(env_prefix="DESK_", toml_file="desk.toml", extra="forbid")
+    model_config = SettingsConfigDict(env_prefix="DESK_", env_nested_delimiter="__", toml_file="desk.toml", extra="forbid")
 
     home: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("quantdesk", appauthor=False)))
     capital: float = Field(default=1_000_000.0, ge=100, le=1e12)
@@ -32,6 +34,7 @@ class Settings(BaseSettings):
     half_spread_bps: float = Field(default=2.0, ge=0, le=1_000)
     impact: float = Field(default=1.0, ge=0, le=100)
     borrow_bps: float = Field(default=50.0, ge=0, le=100_000)
+    keys: dict[str, str] = Field(default_factory=dict, repr=False)
 
     @property
     def cost_rates(self) -> dict[str, float]:
@@ -62,7 +65,7 @@ def read_settings() -> Settings:
     from pydantic import ValidationError
 
     known = {f"DESK_{name.upper()}" for name in Settings.model_fields}
-    unknown = sorted(name for name in os.environ if name.startswith("DESK_") and name not in known)
+    unknown = sorted(name for name in os.environ if name.startswith("DESK_") and name.partition("__")[0] not in known)
     if unknown:
         raise SettingsError(
             f"environment variable {unknown[0]} is no setting", f"one of {', '.join(sorted(known))}", "unset or correct it"

@@ -5,8 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
+from quantdesk.data.faults.ahead import looks_ahead
 from quantdesk.data.quality import QualityReport, check, gate
 from quantdesk.data.sources.file import File
 from quantdesk.domain.arrays import Float64
@@ -101,10 +103,10 @@ def test_a_spike_of_less_than_tenfold_is_doubted() -> None:
     assert ("spike", "doubt") in _kinds(check(_closes(100.0, 101.0, 400.0, 100.0, 101.0)))
 
 
-def test_a_crash_that_stays_is_doubted_only() -> None:
-    report = check(_closes(100.0, 101.0, 2.0, 2.1, 2.05))
-    assert report.n_refused == 0
-    assert ("large move", "doubt") in _kinds(report)
+def test_a_crash_that_stays_is_noted_only() -> None:
+    report = check(_closes(100.0, 101.0, 11.0, 11.4, 11.2))
+    assert _kinds(report) == {("large move", "note")}
+    assert report.score == 1.0
 
 
 def test_a_spike_is_seen_across_a_halt() -> None:
@@ -118,25 +120,28 @@ def test_moves_of_forty_percent_are_counted_per_instrument_only() -> None:
     assert report.counts["large move"] == 1
 
 
-def test_ten_equal_closes_are_stale_and_nine_are_not() -> None:
-    moving = [100.0 + step for step in range(5)]
-    assert check(_closes(*moving, *[50.5 * 2] * 9)).counts.get("stale") is None
-    finding = next(found for found in check(_closes(*moving, *[101.5] * 10, 102.0)).findings if found.kind == "stale")
-    assert finding.value == 10
+def test_a_run_of_equal_closes_is_stale_where_closes_nearby_move() -> None:
+    closes = 100.0 + np.cumsum(np.random.default_rng(1).normal(0, 0.5, 200))
+    for n_bars, expected in ((3, None), (6, 1)):
+        stuck = closes.copy()
+        stuck[80 : 80 + n_bars] = stuck[80]
+        assert check(_closes(*stuck)).counts.get("stale") == expected
+    finding = check(_closes(*stuck)).findings[0]
+    assert (finding.value, finding.time, finding.until) == (6, _panel(200).times[80], _panel(200).times[85])
 
 
 def test_equal_closes_without_trading_are_not_stale() -> None:
     close = np.full((40, 2), 10.0)
     fields = {"close": close, "volume": np.zeros((40, 2))}
     report = check(Panel(_panel().times, _panel().instruments, fields))
-    assert report.counts == {"no volume": 2}
-    assert report.findings[0].value == 40
+    assert _kinds(report) == {("no volume", "note")}
+    assert (report.counts["no volume"], report.findings[0].value) == (2, 40)
 
 
 def test_missing_bars_are_counted_between_the_first_and_the_last() -> None:
     report = check(_closes(np.nan, 100.0, np.nan, np.nan, 101.0, 100.0, np.nan))
     assert report.counts == {"missing bars": 1}
-    assert report.findings[0].value == 2
+    assert (report.findings[0].value, report.findings[0].time) == (2, _panel().times[2])
 
 
 def test_a_bar_without_a_close_is_doubted() -> None:
@@ -187,14 +192,15 @@ def real() -> Panel:
 
 
 @pytest.mark.real_data
-def test_six_real_years_are_not_refused_and_their_crashes_are_doubts(real: Panel) -> None:
+def test_six_real_years_are_not_refused_and_their_crashes_are_noted(real: Panel) -> None:
     start = time.perf_counter()
     report = check(real)
-    assert time.perf_counter() - start < 3.0
+    assert time.perf_counter() - start < 6.0
     assert report.n_refused == 0
     assert report.counts["large move"] == 14
+    assert {finding.severity for finding in report.findings if finding.kind == "large move"} == {"note"}
     assert report.counts["outside range"] == 1
-    assert report.score > 0.999
+    assert report.n_flagged <= 5
 
 
 @pytest.mark.real_data
@@ -204,3 +210,21 @@ def test_a_bad_tick_among_six_real_years_is_refused(real: Panel) -> None:
     close[900, column] = 2.95
     with pytest.raises(DataError, match=r"AAPL at .*2\.95"):
         gate(replace(real, fields={"close": close}))
+
+
+@pytest.mark.real_data
+def test_of_the_columns_of_an_earnings_file_those_that_know_the_future_are_named(real: Panel) -> None:
+    path = REAL / "earnings_fundamentals" / "marketview_earnings_events_2009_2026.parquet"
+    events = pl.read_parquet(path).filter(pl.col("ticker").is_in(real.symbols) & pl.col("event_date").is_not_null())
+    days = real.times.astype("datetime64[D]")
+    rows = np.searchsorted(days, events["event_date"].str.to_date().to_numpy().astype("datetime64[D]"))
+    columns = np.array([real.symbols.index(symbol) for symbol in events["ticker"]])
+    is_inside = (rows > 0) & (rows < len(days))
+    facts = {}
+    for name in [column for column in events.columns if events[column].dtype == pl.Float64]:
+        facts[name] = np.full(real.shape, np.nan)
+        facts[name][rows[is_inside], columns[is_inside]] = events[name].fill_null(np.nan).to_numpy()[is_inside]
+    marks = looks_ahead(replace(real, fields={**real.fields, **facts}))
+    named = {mark.say(0).split()[0] for mark in marks}
+    assert named == {"price_5d_after", "price_20d_after", "earn_ret_5d", "earn_ret_5d_to_20d"}
+    assert len(facts) > 10

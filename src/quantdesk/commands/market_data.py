@@ -1,70 +1,80 @@
 """Commands about data: ingest, check."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from quantdesk.commands.opening import Json, print_json, settings
 from quantdesk.domain.errors import DataError
 
+if TYPE_CHECKING:
+    from quantdesk.data.sources.file import File
+    from quantdesk.domain.panel import Panel
+
+Layout = Literal["table", "lean", "first_seen"]
+
 
 def ingest(
-    path: Annotated[
-        Path, typer.Argument(help="A CSV (also .csv.gz) or Parquet file; one row a time and symbol, or one column a symbol.")
-    ],
+    path: Annotated[Path, typer.Argument(help="A CSV (also .csv.gz) or Parquet file; for --as lean, a market's folder.")],
     name: Annotated[str, typer.Option("--name", help="What to call the data set.")],
     mapping: Annotated[
-        list[str] | None, typer.Option("--map", help="FIELD=COLUMN where the guess is wrong, such as close=LAST.")
+        list[str] | None, typer.Option("--map", help="FIELD=COLUMN where the guess is wrong: close=LAST.")
     ] = None,
-    timezone: Annotated[
-        str | None, typer.Option("--timezone", help="Zone of stamps that carry none, such as America/New_York.")
-    ] = None,
-    closes_at: Annotated[
-        str, typer.Option("--closes-at", help="When a session known by its date alone ends, HH:MM.")
-    ] = "16:00",
+    timezone: Annotated[str | None, typer.Option("--timezone", help="Zone of stamps without one: America/New_York.")] = None,
+    closes_at: Annotated[str, typer.Option("--closes-at", help="When a session known by its date ends, HH:MM.")] = "16:00",
     lot: Annotated[float, typer.Option("--lot", help="Smallest quantity step: 1 for shares, 0.00001 for coins.")] = 1.0,
+    sort: Annotated[bool, typer.Option("--sort", help="Put rows that are out of order in order.")] = False,
+    layout: Annotated[Layout, typer.Option("--as", help="A table, Lean's folders, or prices as first seen.")] = "table",
+    restatements: Annotated[Path | None, typer.Option("--restatements", help="For first_seen: what was restated.")] = None,
+    quarantine: Annotated[bool, typer.Option("--quarantine", help="Set impossible bars aside, not the whole file.")] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Replace a data set of the same name.")] = False,
-    sort: Annotated[
-        bool, typer.Option("--sort", help="Put rows that are out of order in order, rather than refuse them.")
-    ] = False,
     as_json: Json = False,
 ) -> None:
     """Read a file, check it, and keep it under a name.
 
-    Impossible bars are refused with their symbol, time and value; nothing is filled in or dropped.
+    A table has one row a time and symbol, or one column of closes a symbol. Impossible bars are refused with their symbol, time
+    and value; nothing is filled in or dropped. With --quarantine they are set aside in DESK_HOME/quarantine, which nothing
+    reads, and count as missing.
     """
-    from quantdesk.console import out, show_mapping
+    from quantdesk.console import out
     from quantdesk.data import quality, store
+    from quantdesk.data.admission import admit
     from quantdesk.data.sources.file import File
+    from quantdesk.data.sources.first_seen import FirstSeen
+    from quantdesk.data.sources.lean import Lean
 
-    chosen = dict(_pair(item) for item in mapping or ())
     home = settings().home
     if name in store.names(home) and not replace:
         raise DataError(f"there is a data set {name!r} already", "a new name", "choose another, or pass --replace")
-    source = File(path, name, chosen, timezone, closes_at, sort, lot)
-    panel, columns = source.read()
-    if not as_json:
-        show_mapping(f"{path.name} ({columns.layout})", {column: field for field, column in columns.chosen.items()})
-        for note in columns.notes:
-            out.print(f"note: {note}")
-    quality.gate(panel)
+    if layout == "lean":
+        panel = Lean(path, name).fetch()
+    elif layout == "first_seen":
+        panel = FirstSeen(path, restatements, name).fetch()
+    else:
+        panel = _read(File(path, name, dict(_pair(item) for item in mapping or ()), timezone, closes_at, sort, lot), as_json)
+    panel = admit(panel, home) if quarantine else quality.gate(panel)
     where = store.save(panel, home)
     n_times, n_instruments = panel.shape
     if as_json:
-        print_json(
-            {
-                "name": name,
-                "n_times": n_times,
-                "n_instruments": n_instruments,
-                "path": str(where),
-                "caveats": list(panel.caveats),
-            }
-        )
+        summary = {"name": name, "n_times": n_times, "n_instruments": n_instruments, "path": str(where)}
+        print_json(summary | {"caveats": list(panel.caveats)})
         return
     for caveat in panel.caveats:
         out.print(f"caveat: {caveat}")
     out.print(f"kept {n_instruments} instruments x {n_times} bars as {name!r}; next: desk evaluate boosted --data {name}")
+
+
+def _read(source: "File", as_json: bool) -> "Panel":
+    from quantdesk.console import out, show_mapping
+
+    panel, columns = source.read()
+    if not as_json:
+        read_as = {column: field for field, column in columns.chosen.items()}
+        show_mapping(f"{source.path.name} ({columns.layout})", read_as)
+        for note in columns.notes:
+            out.print(f"note: {note}")
+    return panel
 
 
 def check(

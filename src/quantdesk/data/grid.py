@@ -1,12 +1,16 @@
 """Lay rows of a table out on one time axis: dense arrays, no row lost, none invented."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from quantdesk.data.table import Table
 from quantdesk.domain.arrays import Float64, Ints, Times
 from quantdesk.domain.errors import DataError
+
+if TYPE_CHECKING:
+    import polars as pl
 
 _MOST_CELLS = 400_000_000
 
@@ -36,15 +40,17 @@ class Grid:
         return laid.reshape(len(self.times), len(self.symbols))
 
 
-def long_grid(table: Table, symbols: "np.ndarray[tuple[int], np.dtype[np.object_]]", stamps: Times, is_sorting: bool) -> Grid:
+def long_grid(
+    table: Table, symbols: "pl.Series | np.ndarray[tuple[int], np.dtype[np.object_]]", stamps: Times, is_sorting: bool
+) -> Grid:
     """Find the cell of each row of a long table.
 
     Parameters
     ----------
     table : Table
         For naming rows in errors.
-    symbols : array of str
-        Symbol of each row (n_rows,).
+    symbols : polars.Series or array of str
+        Symbol of each row (n_rows,); a series spares an object a row.
     stamps : Times
         Bar close of each row in UTC (n_rows,).
     is_sorting : bool
@@ -56,7 +62,8 @@ def long_grid(table: Table, symbols: "np.ndarray[tuple[int], np.dtype[np.object_
         If a symbol has two rows with one stamp, or its times decrease.
     """
     names, columns = _codes(symbols)
-    times, rows = np.unique(stamps, return_inverse=True)
+    times = np.unique(stamps)
+    rows = np.searchsorted(times, stamps)
     if len(times) * len(names) > _MOST_CELLS:
         raise DataError(
             f"{table.path} has {len(names)} symbols over {len(times)} times",
@@ -65,12 +72,12 @@ def long_grid(table: Table, symbols: "np.ndarray[tuple[int], np.dtype[np.object_
         )
     cells = rows * len(names) + columns
     _check_unique(table, cells, names, stamps)
-    if not is_sorting:
+    if not is_sorting and not _is_ordered(columns, rows, len(names)):
         _check_order(table, columns, names, stamps)
     return Grid(times, names, cells)
 
 
-def _codes(symbols: "np.ndarray[tuple[int], np.dtype[np.object_]]") -> tuple[tuple[str, ...], Ints]:
+def _codes(symbols: "pl.Series | np.ndarray[tuple[int], np.dtype[np.object_]]") -> tuple[tuple[str, ...], Ints]:
     import polars as pl
 
     column = pl.Series("symbol", symbols, dtype=pl.String)
@@ -80,6 +87,10 @@ def _codes(symbols: "np.ndarray[tuple[int], np.dtype[np.object_]]") -> tuple[tup
 
 
 def _check_unique(table: Table, cells: Ints, names: tuple[str, ...], stamps: Times) -> None:
+    is_taken = np.zeros(int(cells.max()) + 1, dtype=np.bool_)
+    is_taken[cells] = True
+    if np.count_nonzero(is_taken) == len(cells):
+        return
     first_seen = np.full(int(cells.max()) + 1, len(cells), dtype=np.int64)
     first_seen[cells[::-1]] = np.arange(len(cells) - 1, -1, -1)
     repeats = np.flatnonzero(first_seen[cells] != np.arange(len(cells)))
@@ -91,6 +102,15 @@ def _check_unique(table: Table, cells: Ints, names: tuple[str, ...], stamps: Tim
             f"one bar a symbol and time (the first is {table.place(int(first_seen[cells[row]]))})",
             f"remove the duplicates ({repeats.size} in all)",
         )
+
+
+def _is_ordered(columns: Ints, rows: Ints, n_symbols: int) -> bool:
+    # Files that go time by time, or symbol by symbol, need no sorting to be seen to be in order.
+    is_later = rows[1:] >= rows[:-1]
+    if is_later.all():
+        return True
+    is_other = columns[1:] != columns[:-1]
+    return bool((is_later | is_other).all()) and int(np.count_nonzero(is_other)) < n_symbols
 
 
 def _check_order(table: Table, columns: Ints, names: tuple[str, ...], stamps: Times) -> None:

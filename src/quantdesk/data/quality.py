@@ -1,27 +1,42 @@
-"""Judge a panel: what is impossible is refused, what is odd is doubted, nothing is repaired."""
+"""Judge a panel: what is impossible is refused, what is odd is doubted, what is rare but real is noted."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
-from quantdesk.data.sequence import Sequence, runs
-from quantdesk.domain.arrays import Bools, Float64, Ints
-from quantdesk.domain.bars import carry_forward
+from quantdesk.data.faults import ahead, lags, levels, repeats, sessions, ticks, values
+from quantdesk.data.faults.agreement import compare
+from quantdesk.data.faults.block import Block, blocks
+from quantdesk.data.faults.marks import EVERY_SYMBOL, Marks, Severity
+from quantdesk.domain.arrays import Float64
 from quantdesk.domain.errors import DataError
 from quantdesk.domain.panel import Panel
 
-Severity = Literal["refuse", "doubt"]
+__all__ = ["Finding", "QualityReport", "Severity", "check", "compare", "gate", "refusals"]
 
-OUTSIDE_RANGE = 0.005
-"""An open or close this fraction outside [low, high] is refused; less is doubted."""
-LARGE_MOVE = 0.4
-STALE_BARS = 10
-SPIKE, IMPOSSIBLE_SPIKE = 3.0, 10.0
-SPLIT_RATIOS = (2.0, 3.0, 4.0, 5.0, 10.0, 20.0)
 _NAMED = 200  # findings of one kind that are kept one by one
+_GRAVITY: Mapping[Severity, int] = {"refuse": 0, "doubt": 1, "note": 2}
+
+_REFUSING: tuple[Callable[[Block], list[Marks]], ...] = (values.impossible_values, values.bar_shape, ticks.spikes)
+_DOUBTING: tuple[Callable[[Block], list[Marks]], ...] = (
+    values.lone_prices,
+    ticks.lone_extremes,
+    ticks.unconfirmed_last,
+    levels.splits,
+    levels.units,
+    repeats.stale,
+    repeats.repeated_bars,
+    lags.shifted,
+    sessions.missing_bars,
+    sessions.stray_bars,
+    values.idle_bars,
+    ticks.large_moves,
+)
+_LEAPS = ("split suspected", "unit change", "unconfirmed move")
+_WHOLE: tuple[Callable[[Panel], list[Marks]], ...] = (sessions.calendar, sessions.clocks, ahead.looks_ahead)
 
 
 @dataclass(frozen=True)
@@ -32,16 +47,18 @@ class Finding:
     ----------
     kind : str
         What is wrong, in a word or two.
-    severity : {"refuse", "doubt"}
-        Whether the data cannot be used with it.
+    severity : {"refuse", "doubt", "note"}
+        Impossible, so that the data cannot be used with it; not to be relied on; rare but real.
     symbol : str
-        The instrument.
+        The instrument; ``every symbol`` where the whole panel is meant.
     time : numpy.datetime64
-        The bar's close, UTC.
+        Close of the first bar, UTC.
     value : float
         The value at fault, in the unit that the message gives.
     message : str
         The fault in words.
+    until : numpy.datetime64
+        Close of the last bar, UTC: ``time`` where it is one bar.
     """
 
     kind: str
@@ -50,9 +67,10 @@ class Finding:
     time: np.datetime64
     value: float
     message: str
+    until: np.datetime64
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class QualityReport:
     """Hold what was found in a panel.
 
@@ -61,61 +79,77 @@ class QualityReport:
     name : str
         The panel's.
     findings : tuple of Finding
-        Refusals first; of each kind the first 200.
+        Refusals first, notes last; of each kind the first 200.
     counts : mapping of str to int
         How many of each kind there are in all.
     n_refused : int
         How many findings, named or not, refuse the panel.
+    n_flagged : int
+        How many bars, present or missing, a refusal or doubt of its own symbol names.
     score : float
-        Share of traded bars that no finding names, in [0, 1].
+        Share of traded bars that are refused or doubted by no finding, in [0, 1].
+    marks : tuple of Marks
+        Where every finding is, named or not.
+    is_traded : Bools
+        Where the panel has a close (n_times, n_instruments).
     """
 
     name: str
     findings: tuple[Finding, ...]
     counts: Mapping[str, int]
     n_refused: int
+    n_flagged: int
     score: float
+    marks: tuple[Marks, ...]
+    is_traded: "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]"
 
     @property
     def refused(self) -> tuple[Finding, ...]:
         """List the findings for which the panel is refused."""
         return tuple(finding for finding in self.findings if finding.severity == "refuse")
 
+    @cached_property
+    def scores(self) -> Float64:
+        """Score each bar (n_times, n_instruments): 1 sound, 0.5 doubted, 0 refused; NaN where there is none.
 
-@dataclass(frozen=True, eq=False)
-class _Marks:
-    """Bars of one kind of fault: rows, columns and values (n_found,)."""
+        A bar that is missing where it was due counts as doubted.
+        """
+        scores = np.where(self.is_traded, 1.0, np.nan)
+        for severity, score in (("doubt", 0.5), ("refuse", 0.0)):
+            for mark in self.marks:
+                if mark.severity == severity:
+                    scores[mark.bars()] = score
+        return scores
 
-    kind: str
-    severity: Severity
-    rows: Ints
-    columns: Ints
-    values: Float64
-    words: str
+    @property
+    def symbol_scores(self) -> Float64:
+        """Average the scores of each instrument's bars (n_instruments,); NaN where it has none."""
+        is_scored = np.isfinite(self.scores)
+        n_scored = is_scored.sum(axis=0)
+        return np.where(n_scored > 0, np.nansum(self.scores, axis=0) / np.maximum(n_scored, 1), np.nan)
 
 
 def check(panel: Panel) -> QualityReport:
-    """Look for impossible and odd values.
+    """Look for the impossible, the odd and the rare.
 
     Refused: prices, splits or delisting proceeds that are not positive, infinite values, negative
-    volumes, a high below the low, an open or close outside the bar's range by more than 0.5 %, and
-    a close that jumps more than tenfold and is back within two bars. Doubted: lesser cases of
-    these, moves over 40 %, ten equal closes in a row, bars that are missing or have no volume, and
-    moves that look like a split without a split event, or the reverse.
+    volumes, a high below the low, an open or close outside the bar's range by more than 0.5 %, a
+    close that jumps more than tenfold and is back within two bars, and a further field that
+    equals a later price or return. Doubted: lesser cases of these, prices that stand alone
+    without the volume of news, runs of equal closes, copied bars and stretches, missing bars and
+    sessions, splits without an event or the reverse, units that change, dates off by one and
+    stamps at the open. Noted: moves over 40 % and bars without volume.
     """
-    sequence = Sequence.of(panel)
-    marks = [mark for look in _LOOKS for mark in look(panel, sequence) if len(mark.rows)]
-    marks.sort(key=lambda mark: mark.severity == "doubt")
-    counts: Counter[str] = Counter()
-    is_touched = np.zeros(panel.shape, dtype=np.bool_)
-    for mark in marks:
-        counts[mark.kind] += len(mark.rows)
-        is_touched[mark.rows, mark.columns] = True
-    is_traded = np.isfinite(panel.fields["close"])
-    clean = float((is_traded & ~is_touched).sum()) / max(1, int((is_traded | is_touched).sum()))
-    n_refused = sum(len(mark.rows) for mark in marks if mark.severity == "refuse")
-    found = tuple(finding for mark in marks for finding in _findings(panel, mark))
-    return QualityReport(panel.name, found, dict(counts), n_refused, clean)
+    parts = blocks(panel)
+    marks: list[Marks] = []
+    digests = []
+    for part in parts:
+        marks += _judged(part, _REFUSING + _DOUBTING)
+        digests.append(repeats.digests(part))
+        part.forget()
+    marks += repeats.copies(panel, parts, digests)
+    marks = _without_echoes(panel, marks) + [mark for look in _WHOLE for mark in look(panel)]
+    return _report(panel, marks)
 
 
 def gate(panel: Panel) -> Panel:
@@ -126,7 +160,7 @@ def gate(panel: Panel) -> Panel:
     DataError
         If it holds impossible values; names the first three and counts the rest.
     """
-    report = check(panel)
+    report = refusals(panel)
     if report.n_refused == 0:
         return panel
     shown = report.refused[:3]
@@ -134,144 +168,63 @@ def gate(panel: Panel) -> Panel:
     raise DataError(
         "; ".join(finding.message for finding in shown) + (f"; and {rest} more" if rest else ""),
         f"possible prices in {panel.name!r}",
-        "correct or remove these bars at their source, then bring the data in again",
+        "correct these bars at their source, or set them aside with `desk ingest --quarantine`",
     )
 
 
-def _findings(panel: Panel, mark: _Marks) -> list[Finding]:
+def refusals(panel: Panel) -> QualityReport:
+    """Look for the impossible only, which is quicker than ``check``."""
+    marks = [mark for part in blocks(panel) for mark in _judged(part, _REFUSING)] + ahead.looks_ahead(panel)
+    return _report(panel, [mark for mark in marks if mark.severity == "refuse"])
+
+
+def _judged(part: Block, looks: Iterable[Callable[[Block], list[Marks]]]) -> list[Marks]:
+    """Apply looks to a block and place what they mark in the whole panel."""
+    found = (mark for look in looks for mark in look(part) if len(mark))
+    return [replace(mark, columns=mark.columns + part.first_column) for mark in found]
+
+
+def _without_echoes(panel: Panel, marks: list[Marks]) -> list[Marks]:
+    # The way back from a wrong price is no fault of the bar that is right again.
+    is_after = np.zeros(panel.shape, dtype=np.bool_)
+    for mark in marks:
+        if mark.severity != "note" and mark.kind not in _LEAPS:
+            after = mark.last() + 1
+            is_inside = after < panel.shape[0]
+            is_after[after[is_inside], mark.columns[is_inside]] = True
+    return [mark.where(~is_after[mark.rows, mark.columns]) if mark.kind in _LEAPS else mark for mark in marks]
+
+
+def _report(panel: Panel, marks: list[Marks]) -> QualityReport:
+    found = sorted((mark for mark in marks if len(mark)), key=lambda mark: (_GRAVITY[mark.severity], mark.kind))
+    counts: Counter[str] = Counter()
+    named: list[Finding] = []
+    is_flagged = np.zeros(panel.shape, dtype=np.bool_)
+    for mark in found:
+        named += _findings(panel, mark, max(0, _NAMED - counts[mark.kind]))
+        counts[mark.kind] += len(mark)
+        if mark.severity != "note":
+            is_flagged[mark.bars()] = True
+    is_traded = np.isfinite(panel.fields["close"])
+    n_clean, n_all = int(np.sum(is_traded & ~is_flagged)), int(np.sum(is_traded | is_flagged))
+    return QualityReport(
+        name=panel.name,
+        findings=tuple(named),
+        counts=dict(counts),
+        n_refused=sum(len(mark) for mark in found if mark.severity == "refuse"),
+        n_flagged=int(np.count_nonzero(is_flagged)),
+        score=n_clean / max(1, n_all),
+        marks=tuple(found),
+        is_traded=is_traded,
+    )
+
+
+def _findings(panel: Panel, mark: Marks, n_most: int) -> list[Finding]:
     found = []
-    for row, column, value in zip(mark.rows[:_NAMED], mark.columns[:_NAMED], mark.values[:_NAMED], strict=True):
-        symbol, time = panel.symbols[column], panel.times[row]
-        at = np.datetime_as_string(time, unit="m")
-        message = f"{symbol} at {at} UTC: " + mark.words.format(value=value)
-        found.append(Finding(mark.kind, mark.severity, symbol, time, float(value), message))
+    symbols, last = panel.symbols, mark.last()
+    for at in range(min(n_most, len(mark))):
+        column, time, until = int(mark.columns[at]), panel.times[mark.rows[at]], panel.times[last[at]]
+        symbol = "every symbol" if column == EVERY_SYMBOL else symbols[column]
+        message = f"{symbol} at {np.datetime_as_string(time, unit='m')} UTC: {mark.say(at)}"
+        found.append(Finding(mark.kind, mark.severity, symbol, time, float(mark.values[at]), message, until))
     return found
-
-
-def _marked(kind: str, severity: Severity, where: Bools, values: Float64, words: str) -> _Marks:
-    rows, columns = np.nonzero(where)
-    return _Marks(kind, severity, rows, columns, values[rows, columns], words)
-
-
-def _lined(kind: str, severity: Severity, sequence: Sequence, at: Ints, values: Float64, words: str) -> _Marks:
-    return _Marks(kind, severity, sequence.rows[at], sequence.columns[at], values, words)
-
-
-def _impossible_values(panel: Panel, sequence: Sequence) -> list[_Marks]:
-    marks = []
-    for name, values in panel.fields.items():
-        marks.append(_marked("infinite", "refuse", np.isinf(values), values, f"{name} is {{value}}"))
-        if name in ("open", "high", "low", "close", "split"):
-            marks.append(_marked("not positive", "refuse", values <= 0, values, f"{name} is {{value:g}}, not above 0"))
-        if name in ("volume", "delisting", "dividend"):
-            marks.append(_marked("negative", "refuse", values < 0, values, f"{name} is {{value:g}}, below 0"))
-    return marks
-
-
-def _bar_shape(panel: Panel, sequence: Sequence) -> list[_Marks]:
-    low, high = panel.get("low"), panel.get("high")
-    marks = []
-    with np.errstate(invalid="ignore", divide="ignore"):
-        inverted = (low - high) / np.abs(low)
-        for severity, where in _by_size(inverted):
-            marks.append(_marked("high below low", severity, where, inverted, "high is {value:.3%} below the low"))
-        for name in ("open", "close"):
-            price = panel.get(name)
-            outside = np.maximum(price - high, low - price) / np.abs(low)
-            for severity, where in _by_size(outside):
-                words = f"{name} is {{value:.3%}} outside the bar's range"
-                marks.append(_marked("outside range", severity, where, outside, words))
-    return marks
-
-
-def _by_size(excess: Float64) -> tuple[tuple[Severity, Bools], ...]:
-    # Prices stored in single precision are off by a part in ten million.
-    return ("refuse", excess > OUTSIDE_RANGE), ("doubt", (excess > 1e-6) & (excess <= OUTSIDE_RANGE))
-
-
-def _moves(panel: Panel, sequence: Sequence) -> list[_Marks]:
-    change = np.expm1(sequence.log_change(1))
-    at = np.flatnonzero(np.abs(change) > LARGE_MOVE)
-    return [_lined("large move", "doubt", sequence, at, change[at], "close moves {value:+.1%} in one bar")]
-
-
-def _spikes(panel: Panel, sequence: Sequence) -> list[_Marks]:
-    jump = sequence.log_change(1)
-    away = np.full(len(jump), np.inf)
-    for bars in (1, 2):
-        # Distance from the close before the jump to the one `bars` after it.
-        net = np.abs(sequence.log_change(bars + 1))
-        away[: len(jump) - bars] = np.fmin(away[: len(jump) - bars], net[bars:])
-    is_back = away < np.abs(jump) / 4
-    is_impossible = is_back & (np.abs(jump) > np.log(IMPOSSIBLE_SPIKE))
-    is_odd = is_back & (np.abs(jump) > np.log(SPIKE)) & ~is_impossible
-    words = "close of {value:g} lies far from the closes before and after it"
-    close = sequence.gather(panel.fields["close"])
-    refused, doubted = np.flatnonzero(is_impossible), np.flatnonzero(is_odd)
-    return [
-        _lined("spike", "refuse", sequence, refused, close[refused], words),
-        _lined("spike", "doubt", sequence, doubted, close[doubted], words),
-    ]
-
-
-def _stale(panel: Panel, sequence: Sequence) -> list[_Marks]:
-    is_same = sequence.log_change(1) == 0.0
-    if "volume" in panel.fields:
-        is_same &= sequence.gather(panel.fields["volume"]) > 0
-    starts, lengths = runs(is_same, sequence.is_first)
-    is_long = lengths + 1 >= STALE_BARS
-    words = "{value:.0f} bars in a row have one close though it traded"
-    return [_lined("stale", "doubt", sequence, starts[is_long], (lengths[is_long] + 1).astype(np.float64), words)]
-
-
-def _missing(panel: Panel, sequence: Sequence) -> list[_Marks]:
-    skipped = np.zeros(len(sequence.rows))
-    skipped[1:] = np.where(sequence.is_first[1:], 0, np.diff(sequence.rows) - 1)
-    at = np.flatnonzero(skipped > 0)
-    return [_lined("missing bars", "doubt", sequence, at, skipped[at], "{value:.0f} bars before it are missing")]
-
-
-def _idle(panel: Panel, sequence: Sequence) -> list[_Marks]:
-    close, volume = panel.fields["close"], panel.get("volume")
-    is_idle = np.isfinite(close) & (volume == 0)
-    is_first = is_idle & (np.cumsum(is_idle, axis=0) == 1)
-    total = np.broadcast_to(is_idle.sum(axis=0).astype(np.float64), close.shape)
-    marks = [_marked("no volume", "doubt", is_first, total, "the first of {value:.0f} bars without volume")]
-    for name in ("open", "high", "low"):
-        lone = np.isfinite(panel.get(name)) & np.isnan(close)
-        marks.append(_marked("no close", "doubt", lone, panel.get(name), f"a bar with {name} {{value:g}} but no close"))
-    return marks
-
-
-def _splits(panel: Panel, sequence: Sequence) -> list[_Marks]:
-    change = sequence.log_change(1)
-    at_open = change if "open" not in panel.fields else _overnight(panel, sequence)
-    nearest = np.abs(np.abs(change)[:, None] - np.log(SPLIT_RATIOS)).min(axis=1, initial=np.inf)
-    ratio = sequence.gather(panel.get("split"))
-    ratio = np.where(np.isfinite(ratio) & (ratio > 0), ratio, 1.0)
-    at = np.flatnonzero((nearest < 0.03) & (np.abs(at_open - change) < 0.06) & (ratio == 1.0))
-    suspects = _lined(
-        "split suspected", "doubt", sequence, at, np.exp(-change[at]), "price changes as in a split of {value:.2f}:1"
-    )
-    unseen = np.flatnonzero((np.abs(np.log(ratio)) > 0.3) & (np.abs(change - np.log(ratio)) < 0.1))
-    words = "a split of {value:g}:1 is not seen in the price, which may be adjusted for it already"
-    return [suspects, _lined("split unseen", "doubt", sequence, unseen, ratio[unseen], words)]
-
-
-def _overnight(panel: Panel, sequence: Sequence) -> Float64:
-    close = panel.fields["close"]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        daytime = np.log(close / panel.fields["open"])
-    return sequence.log_change(1) - sequence.gather(carry_forward(daytime))
-
-
-_LOOKS: tuple[Callable[[Panel, Sequence], list[_Marks]], ...] = (
-    _impossible_values,
-    _bar_shape,
-    _spikes,
-    _moves,
-    _stale,
-    _missing,
-    _idle,
-    _splits,
-)

@@ -3,18 +3,18 @@
 import hashlib
 import io
 import json
-import os
-import re
 import shutil
 import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from quantdesk.data.disk import is_plain_name
+from quantdesk.data.disk import sync_folder as _sync_folder
+from quantdesk.data.disk import write as _write
 from quantdesk.data.sources.sample import Sample
 from quantdesk.data.sources.synthetic import Synthetic
 from quantdesk.domain.arrays import Float64, Times
@@ -120,7 +120,7 @@ def names(home: Path) -> list[str]:
 
 
 def _check_name(name: str) -> None:
-    if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}", name) or name.lower() in RESERVED:
+    if not is_plain_name(name) or name.lower() in RESERVED:
         raise DataError(
             f"{name!r} cannot name a data set",
             f"up to 100 letters, digits, '.', '_' and '-', not starting with '.', and not {' or '.join(RESERVED)}",
@@ -136,11 +136,18 @@ def _changed(name: str, folder: Path, found: str) -> DataError:
 
 def _canonical(panel: Panel) -> Panel:
     # One bit pattern for "missing" and one for zero, so that the fingerprint survives any file format.
-    fields = {name: np.where(np.isnan(values), np.nan, values) + 0.0 for name, values in panel.fields.items()}
-    return replace(panel, fields=fields)
+    return replace(panel, fields={name: _plain(values) for name, values in panel.fields.items()})
 
 
-def _record(panel: Panel, bars: bytes, source: str, mapping: Mapping[str, str] | None) -> dict[str, Any]:
+def _plain(values: Float64) -> Float64:
+    plain = np.where(np.isnan(values), np.nan, values)
+    plain += 0.0
+    # Where it is so already, which is the rule, a second copy of a large panel is spared.
+    is_same = values.flags.c_contiguous and np.array_equal(plain.view(np.int64), values.view(np.int64))
+    return values if is_same else plain
+
+
+def _record(panel: Panel, bars: bytes | memoryview, source: str, mapping: Mapping[str, str] | None) -> dict[str, Any]:
     record = {
         "name": panel.name,
         "caveats": list(panel.caveats),
@@ -159,7 +166,7 @@ def _digest(record: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
-def _bars_bytes(panel: Panel) -> bytes:
+def _bars_bytes(panel: Panel) -> memoryview:
     import polars as pl
 
     n_times, n_instruments = panel.shape
@@ -173,7 +180,7 @@ def _bars_bytes(panel: Panel) -> bytes:
         columns.append(pl.Series(name + _KNOWN, stamps).dt.replace_time_zone("UTC").cast(stamp))
     buffer = io.BytesIO()
     pl.DataFrame(columns).write_parquet(buffer, compression="zstd")
-    return buffer.getvalue()
+    return buffer.getbuffer()
 
 
 def _panel(bars: bytes, record: Mapping[str, Any]) -> Panel:
@@ -183,15 +190,21 @@ def _panel(bars: bytes, record: Mapping[str, Any]) -> Panel:
         raise ValueError("meta.json was edited")
     if hashlib.sha256(bars).hexdigest() != record["sha256"]:
         raise ValueError("bars.parquet has another digest than meta.json says")
-    table = pl.read_parquet(io.BytesIO(bars))
+    stored = list(pl.read_parquet_schema(io.BytesIO(bars)))
+
+    def column(name: str) -> pl.Series:
+        # One at a time: all of a large panel's columns would lie in memory twice.
+        return pl.read_parquet(io.BytesIO(bars), columns=[name])[name]
+
     instruments = tuple(Instrument(**instrument) for instrument in record["instruments"])
-    shape = (len(table) // len(instruments), len(instruments))
-    known = [column.removesuffix(_KNOWN) for column in table.columns if column.endswith(_KNOWN) and column != "known_at"]
+    times = _stamps(column("time")[:: len(instruments)])
+    shape = (len(times), len(instruments))
+    known = [name.removesuffix(_KNOWN) for name in stored if name.endswith(_KNOWN) and name != "known_at"]
     return Panel(
-        times=_stamps(table["time"]).reshape(shape)[:, 0],
+        times=times,
         instruments=instruments,
-        fields={name: _values(table[name]).reshape(shape) for name in record["fields"]},
-        known_at={name: _stamps(table[name + _KNOWN]).reshape(shape) for name in known},
+        fields={name: _values(column(name)).reshape(shape) for name in record["fields"]},
+        known_at={name: _stamps(column(name + _KNOWN)).reshape(shape) for name in known},
         name=record["name"],
         caveats=tuple(record["caveats"]),
     )
@@ -199,7 +212,8 @@ def _panel(bars: bytes, record: Mapping[str, Any]) -> Panel:
 
 def _values(column: "pl.Series") -> Float64:
     values = np.array(column.to_numpy(), dtype=np.float64)
-    return np.where(np.isnan(values), np.nan, values)
+    values[np.isnan(values)] = np.nan
+    return values
 
 
 def _stamps(column: "pl.Series") -> Times:
@@ -216,7 +230,7 @@ def _recover(folder: Path) -> None:
         _previous(folder).rename(folder)
 
 
-def _replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+def _replace_folder(folder: Path, files: Mapping[str, bytes | memoryview]) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     _recover(folder)
     shutil.rmtree(_previous(folder), ignore_errors=True)
@@ -233,20 +247,3 @@ def _replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
         _recover(folder)
         shutil.rmtree(fresh, ignore_errors=True)
     shutil.rmtree(_previous(folder), ignore_errors=True)
-
-
-def _write(path: Path, content: bytes) -> None:
-    with path.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    # Windows does not open folders; there the rename itself is what is kept.
-    with suppress(PermissionError):
-        opened = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(opened)
-        finally:
-            os.close(opened)

@@ -141,7 +141,9 @@ class Panel:
         digest = hashlib.sha256(np.ascontiguousarray(self.times).tobytes())
         digest.update("\n".join(self.symbols).encode())
         for name in sorted(self.fields):
-            digest.update(name.encode() + np.ascontiguousarray(self.fields[name]).tobytes())
+            digest.update(name.encode())
+            digest.update(np.ascontiguousarray(self.fields[name]).data)
         for name in sorted(self.known_at):
-            digest.update(name.encode() + np.ascontiguousarray(self.known_at[name]).tobytes())
+            digest.update(name.encode())
+            digest.update(np.ascontiguousarray(self.known_at[name]).view(np.int64).data)
         return digest.hexdigest()[:16]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from quantdesk.domain.arrays import Float64, Times
 from quantdesk.domain.errors import DataError
 from quantdesk.domain.instrument import Instrument
 from quantdesk.domain.panel import FIELDS, Panel
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,7 @@ class File:
         instruments = tuple(Instrument(symbol, sectors.get(symbol, "")) for symbol in grid.symbols)
         return Panel(grid.times, instruments, fields, name=self._name(), caveats=_price_caveats(columns, fields))
 
-    def _symbols(self, table: Table, columns: Columns) -> "np.ndarray[tuple[int], np.dtype[np.object_]]":
+    def _symbols(self, table: Table, columns: Columns) -> "pl.Series | np.ndarray[tuple[int], np.dtype[np.object_]]":
         import polars as pl
 
         if "symbol" not in columns.chosen:
@@ -123,7 +127,7 @@ class File:
         missing = np.flatnonzero(symbols.is_null().to_numpy())
         if missing.size:
             raise DataError(f"{table.place(int(missing[0]))} has no symbol", "a symbol in every row", "fill it in")
-        return symbols.to_numpy()
+        return symbols
 
     def _wide(self, table: Table, columns: Columns, stamps: Times) -> Panel:
         symbols = sorted(columns.closes)
@@ -140,11 +144,13 @@ class File:
         return self.name or self._stem()
 
 
-def _sectors(table: Table, columns: Columns, names: "np.ndarray[tuple[int], np.dtype[np.object_]]") -> dict[str, str]:
+def _sectors(
+    table: Table, columns: Columns, names: "pl.Series | np.ndarray[tuple[int], np.dtype[np.object_]]"
+) -> dict[str, str]:
     if "sector" not in columns.chosen:
         return {}
     sectors = table.frame[columns.chosen["sector"]].cast(str).fill_null("").to_list()
-    return dict(zip(reversed(names.tolist()), reversed(sectors), strict=True))
+    return dict(zip(reversed(list(names)), reversed(sectors), strict=True))
 
 
 def _price_caveats(columns: Columns, fields: Mapping[str, Float64]) -> tuple[str, ...]:

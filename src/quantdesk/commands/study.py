@@ -1,0 +1,73 @@
+"""Commands that study a data set without trading it: scan, correlate."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from quantdesk.commands.opening import Data, Json, load, print_json
+
+
+def scan(
+    start: Annotated[str, typer.Option("--start", help="The symbol to begin with.")],
+    count: Annotated[int, typer.Option("--count", help="How many symbols in all.")] = 11,
+    data: Data = "sample",
+    since: Annotated[str, typer.Option("--since", help="Only instruments that traded from then on, YYYY-MM-DD.")] = "",
+    min_bars: Annotated[int, typer.Option("--min-bars", help="Bars that two instruments must share.")] = 252,
+    exclude: Annotated[str, typer.Option("--exclude", help="Symbols to leave out, as those of a training list: A,B.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Choose instruments that move apart: from one, add again and again the least correlated with those chosen."""
+    import numpy as np
+
+    from quantdesk.console import out
+    from quantdesk.data.scan import scan as choose
+
+    first = np.datetime64(since, "ns") if since else None
+    left_out = tuple(symbol for symbol in exclude.split(",") if symbol)
+    chosen = choose(load(data), start, count, first, min_bars, left_out)
+    if as_json:
+        print_json(list(chosen))
+    else:
+        out.print(" ".join(chosen))
+
+
+def correlate(
+    data: Data = "sample",
+    features: Annotated[str, typer.Option("--features", help="Names or patterns, as momentum_*,rsi_14.")] = "*",
+    horizons: Annotated[str, typer.Option("--horizons", help="Bars ahead, as 1,5,20.")] = "5,20",
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the shuffles.")] = 0,
+    shown: Annotated[int, typer.Option("--show", help="How many rows to show.")] = 25,
+    as_json: Json = False,
+) -> None:
+    """Correlate features with what happened next, beside the best that as many features of noise would show.
+
+    The whole of the data is read, so this describes; it does not say what could have been earned.
+    """
+    from quantdesk.console import out, show_table
+    from quantdesk.features.correlation import correlations
+    from quantdesk.features.dataset import build
+
+    ahead = tuple(int(horizon) for horizon in horizons.split(","))
+    rows = correlations(build(load(data), features.split(","), ahead), seed=seed)
+    if as_json:
+        print_json([asdict(row) for row in rows])
+        return
+    ordered = sorted(rows, key=lambda row: -abs(row.pearson) / row.band)
+    cells = [
+        (
+            row.feature,
+            str(row.horizon),
+            f"{row.pearson:+.3f}",
+            f"{row.spearman:+.3f}",
+            f"{row.t:+.1f}",
+            f"±{row.band:.3f}",
+            "beyond noise" if row.is_beyond_noise else "",
+        )
+        for row in ordered[:shown]
+    ]
+    show_table("", ("feature", "bars ahead", "Pearson", "Spearman", "t", "noise band", ""), cells, numbers=range(1, 6))
+    n_beyond = sum(row.is_beyond_noise for row in rows)
+    out.print(
+        f"{n_beyond} of {len(rows)} rows lie beyond what the best of that many noise features reaches in 95 % of shuffles"
+    )

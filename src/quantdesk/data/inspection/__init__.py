@@ -1,0 +1,1 @@
+"""What the quality gate found, as a page of pictures."""
