@@ -60,6 +60,9 @@ def ingest(
         summary = {"name": name, "n_times": n_times, "n_instruments": n_instruments, "path": str(where)}
         print_json(summary | {"caveats": list(panel.caveats)})
         return
+    doubts = quality.check(panel).n_flagged
+    if doubts:
+        out.print(f"doubts: {doubts} bars; see `desk check {name} --out check.html`")
     for caveat in panel.caveats:
         out.print(f"caveat: {caveat}")
     out.print(f"kept {n_instruments} instruments x {n_times} bars as {name!r}; next: desk evaluate boosted --data {name}")
@@ -79,20 +82,25 @@ def _read(source: "File", as_json: bool) -> "Panel":
 
 def check(
     name: Annotated[str, typer.Argument(help="A data set, as for --data.")],
+    out_path: Annotated[Path | None, typer.Option("--out", help="Write a page with a picture of each finding here.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Judge a data set: what is impossible is an error, what is doubtful is listed."""
+    """Judge a data set: what is impossible is an error, what is doubtful is listed, what is rare but real is noted."""
     from quantdesk.console import out, show_table
     from quantdesk.data import quality, store
+    from quantdesk.data.inspection.page import report as write_page
 
     panel = store.load(name, settings().home)
     report = quality.check(panel)
+    if out_path:
+        write_page(panel, report, out_path)
     rows = [(f.severity, f.kind, f.symbol, str(f.time.astype("datetime64[m]")), f.message) for f in report.findings]
     if as_json:
         named = [dict(zip(("severity", "kind", "symbol", "time", "message"), row, strict=True)) for row in rows]
         plain = {
             "name": name,
             "n_refused": report.n_refused,
+            "n_flagged": report.n_flagged,
             "score": report.score,
             "counts": dict(report.counts),
             "findings": named,
@@ -105,7 +113,7 @@ def check(
             rows[:40],
         )
         out.print(", ".join(f"{count} {kind}" for kind, count in report.counts.items()) or "nothing found")
-        out.print(f"{report.n_refused} refused; {report.score:.2%} of traded bars are named by no finding")
+        out.print(f"{report.n_refused} refused, {report.n_flagged} bars flagged; {report.score:.4%} of traded bars are sound")
         for caveat in panel.caveats:
             out.print(f"caveat: {caveat}")
     if report.n_refused:
