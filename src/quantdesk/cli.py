@@ -31,6 +31,7 @@ for command in (
     network.update,
     study.scan,
     study.correlate,
+    study.surprise,
     trading.evaluate,
     trading.orders,
     lists.runs,

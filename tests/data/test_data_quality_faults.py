@@ -274,7 +274,7 @@ def test_columns_of_past_prices_and_noise_are_in_order() -> None:
     past[20:] = close[:-20]
     noise = np.random.default_rng(0).normal(size=close.shape)
     level = np.full(close.shape, np.nan)
-    level[10::40] = close[10::40]
+    level[10::40] = (close * (1 + noise / 200))[10::40]  # another source's price of the same moment
     assert check(_with(before=past, today=close / MARKET.fields["open"] - 1, noise=noise, level=level)).findings == ()
 
 

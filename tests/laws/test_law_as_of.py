@@ -206,7 +206,7 @@ def test_reports_as_filed_show_nothing_on_or_before_the_day_they_were_collected(
 
 @pytest.mark.real_data
 @pytest.mark.parametrize(("read", "is_lawful"), [(read_earnings, True), (same_day_after_the_close, False)])
-@pytest.mark.parametrize("name", ["eps_reported", "eps_estimate"])
+@pytest.mark.parametrize("name", ["eps_reported", "eps_estimated"])
 def test_earnings_released_after_a_close_are_not_seen_at_it(name: str, read: Read, is_lawful: bool, tmp_path: Path) -> None:
     table, panel = announcements()
     date, is_post = dated(table, "date"), (table["release_time"] == "post").to_numpy()

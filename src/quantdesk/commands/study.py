@@ -1,11 +1,11 @@
-"""Commands that study a data set without trading it: scan, correlate."""
+"""Commands that study a data set without trading it: scan, correlate, surprise."""
 
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from quantdesk.commands.opening import Data, Json, load, print_json
+from quantdesk.commands.opening import Data, Json, load, print_json, settings
 
 
 def scan(
@@ -71,3 +71,46 @@ def correlate(
     out.print(
         f"{n_beyond} of {len(rows)} rows lie beyond what the best of that many noise features reaches in 95 % of shuffles"
     )
+
+
+def surprise(
+    symbols: Annotated[list[str], typer.Argument(help="Companies whose next announcement to predict.")],
+    facts: Annotated[str, typer.Option("--facts", help="Earnings kept by `desk data facts --kind earnings`.")],
+    data: Annotated[str, typer.Option("--data", help="Bars, for the expected move; none by default.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Predict whether the next earnings beat, meet or miss the estimate, and by how much the price moves; or abstain.
+
+    Surprises can be predicted a little better than by a company's own record; trading the prediction earned nothing after costs
+    (docs/guides/earnings.md).
+    """
+    import numpy as np
+
+    from quantdesk.console import out, show_table
+    from quantdesk.data import vintages
+    from quantdesk.domain.forecast import LEVELS
+    from quantdesk.features.earnings import RECORD_FEATURES, UNREPORTED, announcements
+    from quantdesk.models.surprise import Surprise
+
+    panel = load(data) if data else None
+    rows = announcements(vintages.read(settings().home, facts), panel)
+    now = panel.now if panel else np.datetime64("now", "ns")
+    predictor = Surprise(feature_names=RECORD_FEATURES).learn(rows.settled_by(now), seed=0)
+    upcoming = rows.where((rows.outcomes == UNREPORTED) & np.isin(rows.told.symbols, symbols))
+    found = predictor.predict(upcoming)
+    cells = []
+    for i, symbol in enumerate(upcoming.told.symbols.tolist()):
+        chances = [f"{share:.0%}" if np.isfinite(share) else "–" for share in found.probabilities[i]]
+        move = found.sizes[i, len(LEVELS) // 2]
+        when = str(upcoming.announced_at[i].astype("datetime64[D]"))
+        cells.append((symbol, when, *chances, f"{move:.1%}" if np.isfinite(move) else "–", found.reasons[i]))
+    header = ("symbol", "announces", "miss", "meet", "beat", "median move", "why it abstains")
+    if as_json:
+        print_json([dict(zip(header, row, strict=True)) for row in cells])
+        return
+    show_table("", header, cells, numbers=range(2, 6))
+    unknown = sorted(set(symbols) - set(upcoming.told.symbols.tolist()))
+    if unknown:
+        out.print(f"no announcement to come is known for {', '.join(unknown)}: the facts must hold its estimate")
+    for caveat in rows.caveats:
+        out.print(f"caveat: {caveat}")

@@ -79,7 +79,7 @@ def read_reports(path: Path, sessions: Times | None = None) -> Records:
 
 
 def read_earnings(path: Path) -> Records:
-    """Read announced earnings a share, beside what was expected: eps_reported, eps_estimate, eps_surprise.
+    """Read announced earnings a share, beside what was expected: eps_reported, eps_estimated, eps_surprise.
 
     An announcement ``pre`` its market day is known from that day's open (09:30 New York); one
     ``post`` it from the midnight after, so from the next session. The period is the day of the
@@ -104,7 +104,7 @@ def read_earnings(path: Path) -> Records:
     )
     everything = np.ones(len(days), dtype=np.bool_)
     surprise = frame.with_columns(eps_surprise=frame["eps"].cast(float) - frame["eps_est"].cast(float))
-    columns = {"eps": "eps_reported", "eps_est": "eps_estimate", "eps_surprise": "eps_surprise"}
+    columns = {"eps": "eps_reported", "eps_est": "eps_estimated", "eps_surprise": "eps_surprise"}
     parts = []
     for column, name in columns.items():
         parts += _facts(surprise, column, name, days, known_at, everything)

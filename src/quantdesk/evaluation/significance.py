@@ -172,6 +172,7 @@ def significance(
     trial_sharpe_variance: float | None = None,
     *,
     bars_per_year: float,
+    n_independent: float | None = None,
     convention: Convention = DEFAULT_CONVENTION,
 ) -> Significance:
     """Weigh an annual Sharpe ratio against chance and against the number of trials.
@@ -185,6 +186,9 @@ def significance(
     trial_sharpe_variance : float, optional
         Variance of the trials' annual Sharpe ratios; by default what noise alone would give a
         record of this length, ``bars_per_year / n_bars``.
+    n_independent : float, optional
+        To how many independent bars the record amounts (``resampling.independent_bars``); by
+        default all are independent.
 
     Returns
     -------
@@ -195,15 +199,16 @@ def significance(
     n_bars = len(returns)
     annual = math.sqrt(bars_per_year)
     sharpe, skew, kurtosis = _moments(returns)
-    variance = 1.0 / max(n_bars, 1) if trial_sharpe_variance is None else trial_sharpe_variance / bars_per_year
-    best, deflated = deflated_sharpe(sharpe, n_bars, n_effective, variance, skew=skew, kurtosis=kurtosis, convention=convention)
+    count = n_bars if n_independent is None else n_independent
+    variance = 1.0 / max(count, 1.0) if trial_sharpe_variance is None else trial_sharpe_variance / bars_per_year
+    best, deflated = deflated_sharpe(sharpe, count, n_effective, variance, skew=skew, kurtosis=kurtosis, convention=convention)
     needed = min_track_record_length(sharpe, skew=skew, kurtosis=kurtosis, convention=convention)
     return Significance(
         sharpe=sharpe * annual,
-        probabilistic_sharpe=probabilistic_sharpe(sharpe, n_bars, skew=skew, kurtosis=kurtosis, convention=convention),
+        probabilistic_sharpe=probabilistic_sharpe(sharpe, count, skew=skew, kurtosis=kurtosis, convention=convention),
         expected_best_from_noise=best * annual,
         deflated_sharpe=deflated,
-        min_track_record_years=needed / bars_per_year,
+        min_track_record_years=needed * (n_bars / max(count, 1.0) if n_bars else 1.0) / bars_per_year,
         n_trials=n_trials,
         n_effective_trials=n_effective,
         skew=skew,

@@ -27,7 +27,8 @@ def splits(block: Block) -> list[Marks]:
     size = np.abs(block.excess)
     at = np.flatnonzero((size > np.log(RATIOS[0]) - 2 * _CLOSE_TO) & (ratio == 1.0))
     at = at[_is_in_ratio(block, at) & _is_its_own(block, at) & _is_quiet(block, at) & _is_lasting(block, at)]
-    words = "price changes as in a split of {value:.2f}:1, on ordinary volume and without an event"
+    volume = "volume is not known" if "volume" not in block.panel.fields else "on ordinary volume"
+    words = f"price changes as in a split of {{value:.2f}}:1, {volume} and there is no event"
     suspects = at_bars("split suspected", "doubt", block.bars, at, np.exp(-block.change[at]), words)
     unseen = np.flatnonzero((np.abs(np.log(ratio)) > 0.3) & (np.abs(block.change - np.log(ratio)) < 0.1))
     words = "a split of {value:g}:1 is not seen in the price, which may be adjusted for it already"
