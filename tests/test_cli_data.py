@@ -125,3 +125,28 @@ def test_a_source_without_its_key_says_which_and_where(home: Path, capsys: pytes
     assert "DESK_KEYS__POLYGON" in said
     assert main(["fetch", "nowhere", "AAPL", "--name", "x"]) == 2
     assert "yahoo" in capsys.readouterr().err
+
+
+def test_any_facts_are_read_with_the_time_they_became_known(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from quantdesk.data import vintages
+
+    (home.parent / "insiders.csv").write_text(
+        "symbol,name,period,known_at,value\n"
+        "AAA,insider_acquired,2020-05-01,2020-05-04T22:10:00,500\nBBB,insider_disposed,2020-05-01,2020-05-05T01:00:00,70\n"
+    )
+    assert main(["data", "facts", "insiders.csv", "--kind", "facts", "--name", "insiders"]) == 0
+    kept_facts = vintages.read(home, "insiders")
+    assert kept_facts.values.tolist() == [500.0, 70.0]
+    assert kept_facts.known_at[0] == np.datetime64("2020-05-04T22:10:00", "ns")
+    (home.parent / "early.csv").write_text("symbol,name,period,known_at,value\nAAA,x,2020-05-01,soon,5\n")
+    assert main(["data", "facts", "early.csv", "--kind", "facts", "--name", "early"]) == 2
+    assert "known_at" in capsys.readouterr().err
+
+
+def test_factors_say_what_they_earned_and_whose_risk_it_is(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["factors", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    shares = [float(row["share of risk"].rstrip("%")) for row in found["factors"]]
+    assert sum(shares) == pytest.approx(100, abs=0.5)
+    assert {"market", "momentum", "volatility", "specific"} <= {row["factor"] for row in found["factors"]}
+    assert any("value" in left_out for left_out in found["left_out"])

@@ -32,6 +32,7 @@ for command in (
     study.scan,
     study.correlate,
     study.surprise,
+    study.factors,
     trading.evaluate,
     trading.orders,
     lists.runs,

@@ -1,5 +1,6 @@
 """Commands that ask a source over the network: fetch, update, and what a source has changed."""
 
+import math
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from quantdesk.data.access import Access
     from quantdesk.data.difference import Change
+    from quantdesk.domain.panel import Panel
 
 AcceptRevision = Annotated[
     bool, typer.Option("--accept-revision", help="Take the source's word where it contradicts what it said before.")
@@ -73,16 +75,45 @@ def update(
     _show(fetched.changes)
 
 
-def diff(name: Annotated[str, typer.Argument(help="A data set that was fetched.")], as_json: Json = False) -> None:
-    """Ask for all of a data set again, and say what its source has changed since."""
+def diff(
+    name: Annotated[str, typer.Argument(help="A data set that was fetched.")],
+    strategy: Annotated[str, typer.Option("--strategy", help="Also evaluate this strategy on both versions.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Ask for all of a data set again, say what its source has changed since, and what that does to a strategy's result.
+
+    Nothing kept is changed. With --strategy both evaluations are counted as trials.
+    """
+    from quantdesk.console import out
     from quantdesk.data import fetching
+    from quantdesk.data.difference import difference
 
     with _access(as_json, False) as access:
-        changes = fetching.compare(name, access)
+        kept, now = fetching.asked_again(name, access)
+    changes = difference(kept, now)
+    summary: dict[str, object] = {"changes": [change.line() for change in changes]}
+    if strategy:
+        summary["net_sharpe_kept"], summary["net_sharpe_now"] = (_net_sharpe(strategy, panel) for panel in (kept, now))
     if as_json:
-        print_json([change.line() for change in changes])
-    else:
-        _show(tuple(changes))
+        print_json(summary)
+        return
+    _show(tuple(changes))
+    if strategy:
+        before, after = summary["net_sharpe_kept"], summary["net_sharpe_now"]
+        out.print(f"net Sharpe of {strategy}: {before} on what is kept, {after} on what is said now")
+
+
+def _net_sharpe(strategy: str, panel: "Panel") -> float | None:
+    from quantdesk.data import quality
+    from quantdesk.evaluation.evaluate import Plan, evaluate
+    from quantdesk.execution.costs import Costs
+    from quantdesk.strategy import load as load_strategy
+
+    chosen = settings()
+    plan = Plan(chosen.home, Costs(**chosen.cost_rates), chosen.capital)
+    result, _ = evaluate(load_strategy(strategy, chosen.home), quality.gate(panel), plan)
+    sharpe = result.performance.sharpe
+    return round(sharpe, 4) if math.isfinite(sharpe) else None
 
 
 def _show(changes: "tuple[Change, ...]") -> None:

@@ -12,7 +12,7 @@ from quantdesk.domain.errors import DataError
 if TYPE_CHECKING:
     from quantdesk.domain.panel import Panel
 
-Kind = Literal["reports", "earnings", "series"]
+Kind = Literal["reports", "earnings", "series", "facts"]
 NewName = Annotated[str, typer.Option("--name", help="What to call the new data set.")]
 
 
@@ -42,21 +42,26 @@ def delete(name: Annotated[str, typer.Argument(help="A data set you brought in."
 
 def facts(
     path: Annotated[Path, typer.Argument(help="A CSV or Parquet file of facts.")],
-    kind: Annotated[Kind, typer.Option("--kind", help="reports as filed, earnings with estimates, or macroeconomic series.")],
+    kind: Annotated[Kind, typer.Option("--kind", help="What the file holds; see below.")],
     name: Annotated[str, typer.Option("--name", help="What to call the collection.")],
     as_json: Json = False,
 ) -> None:
     """Keep facts with the time each became known; a restated value is added beside the first, never over it.
 
     reports: symbol, end_date, collected, amend, and one column a fact. earnings: symbol, date, release_time (pre or post), eps,
-    eps_est. series: date, value, series.
+    eps_est. series: date, value, series. facts: symbol, name, period, known_at, value.
     """
     import numpy as np
 
     from quantdesk.console import out
     from quantdesk.data import reports, vintages
 
-    read = {"reports": reports.read_reports, "earnings": reports.read_earnings, "series": reports.read_series}[kind]
+    read = {
+        "reports": reports.read_reports,
+        "earnings": reports.read_earnings,
+        "series": reports.read_series,
+        "facts": reports.read_facts,
+    }[kind]
     records = read(path)
     n_new = vintages.append(records, settings().home, name, np.datetime64("now", "ns"))
     named = sorted(set(records.names.tolist()))

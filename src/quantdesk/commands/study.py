@@ -1,4 +1,4 @@
-"""Commands that study a data set without trading it: scan, correlate, surprise."""
+"""Commands that study a data set without trading it: scan, correlate, surprise, factors."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 
 from quantdesk.commands.opening import Data, Json, load, print_json, settings
+
+Window = Annotated[int, typer.Option("--window", min=5, help="Bars that count as lately.")]
 
 
 def scan(
@@ -114,3 +116,45 @@ def surprise(
         out.print(f"no announcement to come is known for {', '.join(unknown)}: the facts must hold its estimate")
     for caveat in rows.caveats:
         out.print(f"caveat: {caveat}")
+
+
+def factors(data: Data = "sample", window: Window = 63, as_json: Json = False) -> None:
+    """Show what five factors earned here, which leads now, and where an equally weighted portfolio's risk comes from.
+
+    Momentum, value, quality, volatility and liquidity, as far as the data can give them; each return is of one standard
+    deviation of exposure, from cross-sectional regressions whose exposures were known the bar before.
+    """
+    import numpy as np
+
+    from quantdesk.console import out, show_table
+    from quantdesk.features.factor_returns import factor_returns, rotation
+    from quantdesk.features.factor_risk import decompose, risk_model
+    from quantdesk.features.factors import exposures
+
+    panel = load(data)
+    known = exposures(panel)
+    earned = factor_returns(panel, known)
+    means, leaders = rotation(earned, window)
+    model = risk_model(panel.symbols, known, earned)
+    alive = np.isfinite(model.exposures).all(axis=1) & np.isfinite(model.specific)
+    risk = decompose(alive / alive.sum(), model)
+    shares = risk.shares()
+    rows = []
+    for column, name in enumerate(earned.names):
+        values = earned.values[np.isfinite(earned.values[:, column]), column]
+        t = values.mean() / values.std(ddof=1) * np.sqrt(len(values))
+        lately = means[-1, column - 1] if column else np.nanmean(earned.values[-window:, 0])
+        rows.append((name, f"{1e4 * values.mean():+.2f}", f"{t:+.1f}", f"{1e4 * lately:+.2f}", f"{shares[name]:.1%}"))
+    rows.append(("specific", "", "", "", f"{shares['specific']:.1%}"))
+    header = ("factor", "bps a bar", "t", f"last {window} bars", "share of risk")
+    if as_json:
+        print_json(
+            {"factors": [dict(zip(header, row, strict=True)) for row in rows], "leads": leaders[-1], "left_out": known.left_out}
+        )
+        return
+    show_table("", header, rows, numbers=range(1, 5))
+    out.print(
+        f"{leaders[-1] or 'none'} leads over the last {window} bars; the factors explain {np.nanmean(earned.explained):.0%}"
+    )
+    for left_out in known.left_out:
+        out.print(f"left out for want of data: {left_out}")

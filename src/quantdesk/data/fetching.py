@@ -113,7 +113,12 @@ def update(name: str, access: Access) -> Fetched:
 
 
 def compare(name: str, access: Access) -> list[Change]:
-    """Ask the source again for all of a data set, and say what differs from what is kept.
+    """Ask the source again for all of a data set, and say what differs from what is kept; see ``asked_again``."""
+    return difference(*asked_again(name, access))
+
+
+def asked_again(name: str, access: Access) -> tuple[Panel, Panel]:
+    """Ask the source again for all of a data set, and return what is kept beside what it says now.
 
     Nothing kept is changed. The answers are kept apart until the comparison is whole, so that
     this, too, can be resumed.
@@ -128,7 +133,7 @@ def compare(name: str, access: Access) -> list[Change]:
     aside = access.home / "cache" / "compare" / name
     now = _source(request, replace(access, pieces=aside), kept.times[-1]).fetch()
     shutil.rmtree(aside, ignore_errors=True)
-    return difference(kept, now)
+    return kept, now
 
 
 def fetch_facts(request: Request, access: Access) -> int:

@@ -36,6 +36,10 @@ _TO_DATE = {
 }
 
 
+ISO = "%Y-%m-%dT%H:%M:%S"
+"""How a time of day without a zone is written."""
+
+
 def read_reports(path: Path, sessions: Times | None = None) -> Records:
     """Read facts from 10-Q and 10-K reports as they were filed, one row a report.
 
@@ -109,6 +113,40 @@ def read_earnings(path: Path) -> Records:
     for column, name in columns.items():
         parts += _facts(surprise, column, name, days, known_at, everything)
     return _records(parts, table, ())
+
+
+def read_facts(path: Path) -> Records:
+    """Read any facts, one a row: symbol, name, period, known_at, value.
+
+    For what the other readers do not know: estimates by the day they were made, insiders' trades
+    (``insider_acquired``, ``insider_disposed``), scores of documents. A time without a zone is UTC;
+    a date alone is the day's end in New York.
+
+    Parameters
+    ----------
+    path : Path
+        Parquet or CSV.
+
+    Raises
+    ------
+    DataError
+        If the file is unreadable or lacks a column, or a fact was known before its period.
+    """
+    import polars as pl
+
+    table = read_table(Path(path))
+    frame = _sorted(table, ("symbol", "name", "period", "known_at", "value"))
+    periods = _moments(table, frame, "period").astype("datetime64[ns]")
+    known_at = _moments(table, frame, "known_at").astype("datetime64[ns]")
+    return Records(
+        subjects=np.array(frame["symbol"].cast(pl.String).to_list(), dtype=np.str_),
+        names=np.array(frame["name"].cast(pl.String).to_list(), dtype=np.str_),
+        periods=periods,
+        known_at=known_at,
+        values=np.asarray(frame["value"].cast(pl.Float64).to_numpy(), dtype=np.float64),
+        name=table.path.name.split(".")[0],
+        is_forward=bool((known_at < periods).any()),
+    )
 
 
 def read_series(path: Path) -> Records:
@@ -197,6 +235,26 @@ def _dates(table: Table, frame: "pl.DataFrame", column: str) -> Times:
             f"{table.path}: {column} is unreadable in {days.null_count()} rows", "dates such as 2015-04-23", "correct them"
         )
     return np.asarray(days.to_numpy(), dtype="datetime64[D]")
+
+
+def _moments(table: Table, frame: "pl.DataFrame", column: str) -> Times:
+    import polars as pl
+
+    values = frame[column]
+    if values.dtype == pl.Date or (values.dtype == pl.String and values.str.len_chars().max() == len("2015-04-23")):
+        return new_york(_dates(table, frame, column), "23:59")
+    if values.dtype == pl.String:
+        plain = values.str.replace(" ", "T", literal=True).str.strip_suffix("Z")
+        values = plain.set(plain.str.len_chars() != len("2015-04-23T20:05:00"), None).str.to_datetime(ISO, strict=False)
+    if values.null_count():
+        raise DataError(
+            f"{table.path}: {column} is unreadable in {values.null_count()} rows",
+            "dates, or times such as 2015-04-23T20:05:00",
+            "correct them",
+        )
+    zone = getattr(values.dtype, "time_zone", None)
+    utc = values.dt.convert_time_zone("UTC").dt.replace_time_zone(None) if zone else values
+    return np.asarray(utc.to_numpy(), dtype="datetime64[ns]")
 
 
 def _is_post(table: Table, frame: "pl.DataFrame") -> Bools:
