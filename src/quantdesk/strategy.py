@@ -13,6 +13,7 @@ from quantdesk.domain.arrays import Float64, Times
 from quantdesk.domain.dataset import Dataset
 from quantdesk.domain.decision import Target
 from quantdesk.domain.errors import StrategyError
+from quantdesk.domain.feature import Feature
 from quantdesk.domain.forecast import Forecast, Forecasts
 from quantdesk.domain.panel import Panel
 from quantdesk.domain.ports import Forecaster, Model, SignalRule, Sizing
@@ -53,6 +54,8 @@ class Strategy:
         What the loop allows.
     source : str
         Digest of the file it was loaded from; set by ``load``.
+    own_features : tuple of Feature
+        Features declared in the strategy's own file, used beside the named ones.
     """
 
     name: str
@@ -66,6 +69,8 @@ class Strategy:
     rebalance: Rebalance = "weekly"
     limits: Limits = field(default_factory=Limits)
     source: str = ""
+    # A function's address is no part of a fingerprint; the file's digest is.
+    own_features: tuple[Feature, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         for part, port in ((self.model, Model), (self.signal, SignalRule), (self.sizing, Sizing)):
@@ -90,7 +95,7 @@ class Strategy:
 
     def dataset(self, panel: Panel) -> Dataset:
         """Compute the features and labels it asks for on a panel."""
-        return datasets.build(panel, self.features, self.horizons)
+        return datasets.build(panel, self.features, self.horizons, self.own_features)
 
     def fit(self, dataset: Dataset, seed: int) -> "FittedStrategy":
         """Learn from every sample of a dataset."""
@@ -145,14 +150,19 @@ class FittedStrategy:
     @property
     def lookback(self) -> int:
         """Bars of history, the present one included, that a decision reads."""
-        known = library.discover()
+        known = library.discover(self.strategy.own_features)
         features = library.lookback([known[name] for name in self.feature_names])
         return max(max(features, SCALE_LOOKBACK) + self.forecaster.lookback, self.strategy.lookback)
 
     def dataset(self, panel: Panel) -> Dataset:
         """Compute what it reads at the panel's last close, and no more."""
         recent = panel.rows(max(0, len(panel.times) - self.lookback), len(panel.times))
-        return datasets.build(recent, self.feature_names, self.strategy.horizons)
+        return datasets.build(recent, self._named, self.strategy.horizons, self.strategy.own_features)
+
+    @property
+    def _named(self) -> tuple[str, ...]:
+        own = {feature.name for feature in self.strategy.own_features}
+        return tuple(name for name in self.feature_names if name not in own)
 
     def forecast(self, panel: Panel) -> Forecast:
         """Forecast from the panel's last close."""

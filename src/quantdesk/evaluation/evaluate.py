@@ -18,6 +18,7 @@ from quantdesk.evaluation.backtest import Backtest, Setting, at_no_cost, backtes
 from quantdesk.evaluation.baselines import baselines
 from quantdesk.evaluation.blindness import check_blindness
 from quantdesk.evaluation.outcome import Evaluation, ForecastScores, Performance, Significance, Track
+from quantdesk.evaluation.resampling import independent_bars
 from quantdesk.evaluation.splits import Split, WalkForward
 from quantdesk.evaluation.verdict import judge
 from quantdesk.evaluation.walk_forward import OutOfSample, Tell, silent, walk_forward
@@ -203,7 +204,14 @@ def _weigh(
     variance = _trial_variance(np.array(list(distinct.values())), years / max(1, len(track.returns)))
     beta, residual = luck.alpha(track.returns, market.returns)
     net, alpha = (
-        luck.significance(returns, len(before) + 1, float(len(distinct)), variance, bars_per_year=years)
+        luck.significance(
+            returns,
+            len(before) + 1,
+            float(len(distinct)),
+            variance,
+            bars_per_year=years,
+            n_independent=independent_bars(returns),
+        )
         for returns in (track.returns, residual)
     )
     return net, alpha, beta

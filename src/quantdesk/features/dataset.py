@@ -15,7 +15,7 @@ from quantdesk.features.library import choose, compute, lookback
 from quantdesk.features.scale import SCALE_LOOKBACK, ewma_volatility
 
 
-def build(panel: Panel, feature_names: Sequence[str], horizons: Sequence[int]) -> Dataset:
+def build(panel: Panel, feature_names: Sequence[str], horizons: Sequence[int], own: Sequence[Feature] = ()) -> Dataset:
     """Compute the features, labels, spans and scale of every bar of a panel.
 
     A forecast may be made where the instrument traded, its scale is known and at most half of
@@ -31,6 +31,8 @@ def build(panel: Panel, feature_names: Sequence[str], horizons: Sequence[int]) -
         Names or patterns, such as ``momentum_*``.
     horizons : sequence of int
         Bars that the labels look over, each 1 or more.
+    own : sequence of Feature
+        A strategy's own features, computed after the named ones.
 
     Returns
     -------
@@ -44,7 +46,7 @@ def build(panel: Panel, feature_names: Sequence[str], horizons: Sequence[int]) -
     DataError
         If a horizon is under one bar.
     """
-    features = _computable(panel, feature_names)
+    features = _computable(panel, feature_names, own)
     labels, begins, ends = forward_returns(panel, horizons)
     bars = Bars.of(panel)
     scale = ewma_volatility(bars)
@@ -87,8 +89,8 @@ def bars_needed(panel: Panel, feature_names: Sequence[str]) -> int:
     return max(SCALE_LOOKBACK, lookback(_computable(panel, feature_names)))
 
 
-def _computable(panel: Panel, feature_names: Sequence[str]) -> tuple[Feature, ...]:
-    features, left_out = choose(feature_names, panel.fields)
+def _computable(panel: Panel, feature_names: Sequence[str], own: Sequence[Feature] = ()) -> tuple[Feature, ...]:
+    features, left_out = choose(feature_names, panel.fields, own)
     if not features:
         raise StrategyError(
             f"none of the features {', '.join(left_out) or '(none named)'} can be computed from {panel.name!r}",

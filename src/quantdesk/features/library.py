@@ -15,13 +15,13 @@ from quantdesk.domain.errors import StrategyError
 from quantdesk.domain.feature import Feature
 
 
-def discover() -> dict[str, Feature]:
-    """Collect every feature declared in this folder's modules, by name.
+def discover(own: Sequence[Feature] = ()) -> dict[str, Feature]:
+    """Collect every feature declared in this folder's modules, by name, and a strategy's own after them.
 
     Raises
     ------
     StrategyError
-        If two modules declare the same name.
+        If the same name is declared twice.
     """
     found: dict[str, Feature] = {}
     for module in pkgutil.iter_modules(folder.__path__):
@@ -34,10 +34,16 @@ def discover() -> dict[str, Feature]:
                     "rename one of the two",
                 )
             found[feature.name] = feature
+    for feature in own:
+        if feature.name in found:
+            raise StrategyError(f"the strategy's own feature {feature.name!r} exists already", "a new name", "rename it")
+        found[feature.name] = feature
     return found
 
 
-def choose(names: Sequence[str], fields: Collection[str]) -> tuple[tuple[Feature, ...], tuple[str, ...]]:
+def choose(
+    names: Sequence[str], fields: Collection[str], own: Sequence[Feature] = ()
+) -> tuple[tuple[Feature, ...], tuple[str, ...]]:
     """Choose features by name or pattern, leaving out those whose fields the data does not carry.
 
     Parameters
@@ -46,6 +52,8 @@ def choose(names: Sequence[str], fields: Collection[str]) -> tuple[tuple[Feature
         Names or patterns such as ``momentum_*``; each feature is chosen once, in the order asked.
     fields : collection of str
         Fields that the panel carries.
+    own : sequence of Feature
+        A strategy's own, all of them chosen, after the named ones.
 
     Returns
     -------
@@ -59,8 +67,9 @@ def choose(names: Sequence[str], fields: Collection[str]) -> tuple[tuple[Feature
     StrategyError
         If a name or pattern matches no feature.
     """
-    known = discover()
-    wanted = list(dict.fromkeys(match for name in names for match in _matches(name, known)))
+    known = discover(own)
+    named = [match for name in names for match in _matches(name, known)]
+    wanted = list(dict.fromkeys([*named, *(feature.name for feature in own)]))
     computable = [name for name in wanted if set(known[name].needs) <= set(fields)]
     return tuple(known[name] for name in computable), tuple(name for name in wanted if name not in computable)
 

@@ -107,7 +107,7 @@ def chance(evaluation: Evaluation) -> str:
         ["Kurtosis (3 for a normal)", number(whole.kurtosis, 1), number(rest.kurtosis, 1)],
     ]
     meaning = _CONVENTIONS.get(whole.convention, "as named")
-    note = f"Convention “{escape(whole.convention)}”: {meaning}; returns taken as independent."
+    note = f"Convention “{escape(whole.convention)}”: {meaning}; autocorrelated bars count for fewer."
     body = table(["", "As earned", "Beyond equal weight"], rows, caption=note)
     return section("chance", "How easily luck explains it", f'<div class="prose">{story}</div>{body}')
 

@@ -1,0 +1,1 @@
+"""Leaks planted on purpose, each beside a twin that does the same thing rightly."""
