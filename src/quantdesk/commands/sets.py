@@ -73,6 +73,24 @@ def facts(
         out.print(f"caveat: {caveat}")
 
 
+def documents(
+    path: Annotated[Path, typer.Argument(help="A CSV or Parquet file: symbol, when it was published, text.")],
+    name: Annotated[str, typer.Option("--name", help="What to call the collection.")],
+    timezone: Annotated[str | None, typer.Option("--timezone", help="Zone of stamps without one: America/New_York.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Keep news or posts with the time each was published; what is kept already is not added again."""
+    from quantdesk.console import out
+    from quantdesk.data import documents as texts
+
+    told = texts.read_documents(path, timezone)
+    n_new = texts.append(told, settings().home, name)
+    if as_json:
+        print_json({"name": name, "n_documents": len(told), "n_new": n_new})
+    else:
+        out.print(f"{n_new} of {len(told)} documents are new in {name!r}")
+
+
 def attach(
     data: Annotated[str, typer.Argument(help="A data set of bars.")],
     collection: Annotated[str, typer.Option("--facts", help="A collection kept by `desk data facts` or `desk fetch`.")],
