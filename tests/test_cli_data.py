@@ -150,3 +150,50 @@ def test_factors_say_what_they_earned_and_whose_risk_it_is(home: Path, capsys: p
     assert sum(shares) == pytest.approx(100, abs=0.5)
     assert {"market", "momentum", "volatility", "specific"} <= {row["factor"] for row in found["factors"]}
     assert any("value" in left_out for left_out in found["left_out"])
+
+
+def test_a_date_counts_as_known_at_the_days_end_whichever_file_it_comes_from(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import polars as pl
+
+    from quantdesk.data.reports import read_facts
+
+    text = home.parent / "facts.csv"
+    text.write_text("symbol,name,period,known_at,value\nAAA,x,2019-03-31,2019-05-01,5\n")
+    table = home.parent / "facts.parquet"
+    pl.read_csv(text).with_columns(pl.col("period", "known_at").str.to_datetime("%Y-%m-%d")).write_parquet(table)
+    expected = np.datetime64("2019-05-02T03:59", "ns")
+    assert read_facts(text).known_at[0] == expected
+    assert read_facts(table).known_at[0] == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["scan", "--start", "AAPL", "--since", "soon"], "--since soon"),
+        (["correlate", "--horizons", "a,b"], "--horizons a,b"),
+        (["ingest", "prices.csv", "--name", ""], "no name"),
+        (["data", "restrict", "sample", "--min-bars", "-5", "--name", "x"], "--min-bars -5"),
+        (["leakcheck"], "no strategy"),
+    ],
+)
+def test_a_slip_of_the_hand_is_named(arguments: list[str], said: str, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.real_data
+def test_an_announcement_to_come_is_predicted_or_abstained_from(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    earnings = (
+        Path(__file__).resolve().parents[1] / "../shared/data/earnings_fundamentals/eps_estimate_actual_2012_2019.parquet"
+    )
+    if not earnings.exists():
+        pytest.skip(f"no real data at {earnings}")
+    (home.parent / "next.csv").write_text("symbol,date,release_time,eps,eps_est\nAAPL,2030-01-15,post,,1.1\n")
+    assert main(["data", "facts", str(earnings), "--kind", "earnings", "--name", "eps"]) == 0
+    capsys.readouterr()
+    assert main(["surprise", "AAPL", "--facts", "eps", "--expected", "next.csv", "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert (found["symbol"], found["announces"]) == ("AAPL", "2030-01-15")
+    assert found["why it abstains"]

@@ -45,6 +45,8 @@ def ingest(
     from quantdesk.data.sources.lean import Lean
 
     home = settings().home
+    if not name:
+        raise DataError("the data set has no name", "a name", "pass --name")
     if name in store.names(home) and not replace:
         raise DataError(f"there is a data set {name!r} already", "a new name", "choose another, or pass --replace")
     if layout == "lean":

@@ -5,7 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from quantdesk.domain.errors import DataError
+
 if TYPE_CHECKING:
+    import numpy as np
+
     from quantdesk.domain.panel import Panel
     from quantdesk.settings import Settings
 
@@ -33,6 +37,16 @@ def load(name: str, symbols: str = "") -> "Panel":
     panel = store.load(name, settings().home)
     chosen = tuple(symbol.strip() for symbol in symbols.split(",") if symbol.strip())
     return quality.gate(panel.select(chosen) if chosen else panel)
+
+
+def day(text: str, option: str) -> "np.datetime64":
+    """Read a day that an option names, YYYY-MM-DD."""
+    import numpy as np
+
+    try:
+        return np.datetime64(text, "ns")
+    except ValueError as error:
+        raise DataError(f"{option} {text}", "a day such as 2020-01-31", "correct it") from error
 
 
 def print_json(value: object) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from quantdesk.commands.opening import Json, load, print_json, settings
+from quantdesk.commands.opening import Json, day, load, print_json, settings
 from quantdesk.domain.errors import DataError
 
 if TYPE_CHECKING:
@@ -49,20 +49,20 @@ def facts(
     """Keep facts with the time each became known; a restated value is added beside the first, never over it.
 
     reports: symbol, end_date, collected, amend, and one column a fact. earnings: symbol, date, release_time (pre or post), eps,
-    eps_est. series: date, value, series. facts: symbol, name, period, known_at, value.
+    eps_est. series: date, value, series (delayed when attached: --lag). facts: symbol, name, period, known_at, value. A time
+    without a zone is UTC; a date alone counts as known at the end of that day in New York.
     """
     import numpy as np
 
     from quantdesk.console import out
     from quantdesk.data import reports, vintages
 
-    read = {
-        "reports": reports.read_reports,
-        "earnings": reports.read_earnings,
-        "series": reports.read_series,
-        "facts": reports.read_facts,
-    }[kind]
-    records = read(path)
+    if kind == "reports":
+        records = reports.read_reports(path)
+    elif kind == "earnings":
+        records = reports.read_earnings(path)
+    else:
+        records = reports.read_series(path) if kind == "series" else reports.read_facts(path)
     n_new = vintages.append(records, settings().home, name, np.datetime64("now", "ns"))
     named = sorted(set(records.names.tolist()))
     if as_json:
@@ -106,7 +106,7 @@ def attach(
     from quantdesk.data.attach import attach as join
 
     home = settings().home
-    told = vintages.read(home, collection, np.datetime64(known_on, "ns") if known_on else None)
+    told = vintages.read(home, collection, day(known_on, "--known-on") if known_on else None)
     pairs = (item.partition("=") for item in names.split(","))
     renamed = {fact: field or fact for fact, _, field in pairs}
     chosen = told.where(np.isin(told.names, list(renamed)))
@@ -127,6 +127,8 @@ def restrict(
     from quantdesk.data.membership import restrict as mark
 
     panel = load(data)
+    if min_bars < 0 or min_value < 0:
+        raise DataError(f"--min-bars {min_bars}, --min-value {min_value}", "0 or more", "correct it")
     if not members and not min_bars and not min_value:
         raise DataError("no rule was given", "--members, --min-bars or --min-value", "give one or more")
     if members:

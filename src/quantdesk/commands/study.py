@@ -1,11 +1,13 @@
 """Commands that study a data set without trading it: scan, correlate, surprise, factors."""
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from quantdesk.commands.opening import Data, Json, load, print_json, settings
+from quantdesk.commands.opening import Data, Json, day, load, print_json, settings
+from quantdesk.domain.errors import DataError
 
 Window = Annotated[int, typer.Option("--window", min=5, help="Bars that count as lately.")]
 
@@ -20,12 +22,10 @@ def scan(
     as_json: Json = False,
 ) -> None:
     """Choose instruments that move apart: from one, add again and again the least correlated with those chosen."""
-    import numpy as np
-
     from quantdesk.console import out
     from quantdesk.data.scan import scan as choose
 
-    first = np.datetime64(since, "ns") if since else None
+    first = day(since, "--since") if since else None
     left_out = tuple(symbol for symbol in exclude.split(",") if symbol)
     chosen = choose(load(data), start, count, first, min_bars, left_out)
     if as_json:
@@ -50,6 +50,8 @@ def correlate(
     from quantdesk.features.correlation import correlations
     from quantdesk.features.dataset import build
 
+    if not all(horizon.strip().isdigit() for horizon in horizons.split(",")):
+        raise DataError(f"--horizons {horizons}", "bars ahead, as 5,20", "correct it")
     ahead = tuple(int(horizon) for horizon in horizons.split(","))
     rows = correlations(build(load(data), features.split(","), ahead), seed=seed)
     if as_json:
@@ -78,25 +80,29 @@ def correlate(
 def surprise(
     symbols: Annotated[list[str], typer.Argument(help="Companies whose next announcement to predict.")],
     facts: Annotated[str, typer.Option("--facts", help="Earnings kept by `desk data facts --kind earnings`.")],
+    expected: Annotated[Path | None, typer.Option("--expected", help="File of announcements to come, with estimates.")] = None,
     data: Annotated[str, typer.Option("--data", help="Bars, for the expected move; none by default.")] = "",
     as_json: Json = False,
 ) -> None:
     """Predict whether the next earnings beat, meet or miss the estimate, and by how much the price moves; or abstain.
 
     Surprises can be predicted a little better than by a company's own record; trading the prediction earned nothing after costs
-    (docs/guides/earnings.md).
+    (docs/guides/earnings.md). The file of --expected has columns symbol, date, release_time (pre, post), eps (empty), eps_est.
     """
     import numpy as np
 
     from quantdesk.console import out, show_table
     from quantdesk.data import vintages
+    from quantdesk.data.reports import read_earnings
     from quantdesk.domain.forecast import LEVELS
+    from quantdesk.domain.records import joined
     from quantdesk.features.earnings import RECORD_FEATURES, UNREPORTED, announcements
     from quantdesk.models.surprise import Surprise
 
     panel = load(data) if data else None
-    rows = announcements(vintages.read(settings().home, facts), panel)
     now = panel.now if panel else np.datetime64("now", "ns")
+    told = vintages.read(settings().home, facts)
+    rows = announcements(joined([told, read_earnings(expected, now)]) if expected else told, panel)
     predictor = Surprise(feature_names=RECORD_FEATURES).learn(rows.settled_by(now), seed=0)
     upcoming = rows.where((rows.outcomes == UNREPORTED) & np.isin(rows.told.symbols, symbols))
     found = predictor.predict(upcoming)
@@ -113,7 +119,7 @@ def surprise(
     show_table("", header, cells, numbers=range(2, 6))
     unknown = sorted(set(symbols) - set(upcoming.told.symbols.tolist()))
     if unknown:
-        out.print(f"no announcement to come is known for {', '.join(unknown)}: the facts must hold its estimate")
+        out.print(f"no announcement to come is known for {', '.join(unknown)}: name a file with --expected")
     for caveat in rows.caveats:
         out.print(f"caveat: {caveat}")
 

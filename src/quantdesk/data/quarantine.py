@@ -112,6 +112,7 @@ def divide(panel: Panel, report: quality.QualityReport) -> tuple[Panel, "pl.Data
 
 def _refused(panel: Panel, report: quality.QualityReport) -> tuple[Bools, dict[tuple[int, int], list[str]]]:
     is_out = np.zeros(panel.shape, dtype=np.bool_)
+    held = tuple(panel.fields.values())
     kinds: dict[tuple[int, int], list[str]] = {}
     for mark in report.marks:
         if mark.severity != "refuse":
@@ -123,6 +124,9 @@ def _refused(panel: Panel, report: quality.QualityReport) -> tuple[Bools, dict[t
                 "correct the source, then bring it in again",
             )
         rows, columns = mark.bars()
+        # A stretch may run over a row that the instrument has no bar in.
+        is_there = np.any([~np.isnan(values[rows, columns]) for values in held], axis=0)
+        rows, columns = rows[is_there], columns[is_there]
         is_out[rows, columns] = True
         for cell in zip(rows.tolist(), columns.tolist(), strict=True):
             named = kinds.setdefault(cell, [])

@@ -7,7 +7,7 @@ import numpy as np
 
 from quantdesk.data.attach import new_york, next_close
 from quantdesk.data.table import Table, read_table
-from quantdesk.domain.arrays import Bools, Times
+from quantdesk.domain.arrays import Bools, Float64, Times
 from quantdesk.domain.errors import DataError
 from quantdesk.domain.records import Records
 
@@ -82,7 +82,7 @@ def read_reports(path: Path, sessions: Times | None = None) -> Records:
     return _records(parts, table, caveats)
 
 
-def read_earnings(path: Path) -> Records:
+def read_earnings(path: Path, now: np.datetime64 | None = None) -> Records:
     """Read announced earnings a share, beside what was expected: eps_reported, eps_estimated, eps_surprise.
 
     An announcement ``pre`` its market day is known from that day's open (09:30 New York); one
@@ -94,6 +94,8 @@ def read_earnings(path: Path) -> Records:
     ----------
     path : Path
         Parquet or CSV: symbol, date, release_time (``pre`` or ``post``), eps, eps_est.
+    now : numpy.datetime64 or None
+        Given for announcements still to come: what the file says counts as known at that moment.
 
     Raises
     ------
@@ -106,13 +108,15 @@ def read_earnings(path: Path) -> Records:
     known_at = np.where(
         _is_post(table, frame), new_york(np.add(days, np.timedelta64(1, "D")), "00:00"), new_york(days, "09:30")
     )
+    if now is not None:
+        known_at = np.minimum(known_at, now)
     everything = np.ones(len(days), dtype=np.bool_)
     surprise = frame.with_columns(eps_surprise=frame["eps"].cast(float) - frame["eps_est"].cast(float))
     columns = {"eps": "eps_reported", "eps_est": "eps_estimated", "eps_surprise": "eps_surprise"}
     parts = []
     for column, name in columns.items():
         parts += _facts(surprise, column, name, days, known_at, everything)
-    return _records(parts, table, ())
+    return _records(parts, table, (), is_forward=now is not None)
 
 
 def read_facts(path: Path) -> Records:
@@ -143,7 +147,7 @@ def read_facts(path: Path) -> Records:
         names=np.array(frame["name"].cast(pl.String).to_list(), dtype=np.str_),
         periods=periods,
         known_at=known_at,
-        values=np.asarray(frame["value"].cast(pl.Float64).to_numpy(), dtype=np.float64),
+        values=_finite(table, frame, "value"),
         name=table.path.name.split(".")[0],
         is_forward=bool((known_at < periods).any()),
     )
@@ -202,7 +206,7 @@ def _facts(frame: "pl.DataFrame", column: str, name: str, periods: Times, known_
     return [(symbols, name, periods[kept], known_at[kept], values[kept])]
 
 
-def _records(parts: list[_Part], table: Table, caveats: tuple[str, ...]) -> Records:
+def _records(parts: list[_Part], table: Table, caveats: tuple[str, ...], is_forward: bool = False) -> Records:
     return Records(
         subjects=np.array([symbol for part in parts for symbol in part[0]], dtype=np.str_),
         names=np.concatenate([np.full(len(part[0]), part[1]) for part in parts]),
@@ -211,6 +215,7 @@ def _records(parts: list[_Part], table: Table, caveats: tuple[str, ...]) -> Reco
         values=np.concatenate([part[4] for part in parts]),
         name=table.path.name.split(".")[0],
         caveats=caveats,
+        is_forward=is_forward,
     )
 
 
@@ -237,6 +242,17 @@ def _dates(table: Table, frame: "pl.DataFrame", column: str) -> Times:
     return np.asarray(days.to_numpy(), dtype="datetime64[D]")
 
 
+def _finite(table: Table, frame: "pl.DataFrame", column: str) -> Float64:
+    import polars as pl
+
+    values = frame[column].cast(pl.Float64, strict=False).fill_null(float("nan")).to_numpy()
+    bad = np.flatnonzero(~np.isfinite(values))
+    if bad.size:
+        what = f"{table.path}: {column} is {frame[column][int(bad[0])]!r} for {frame['symbol'][int(bad[0])]}"
+        raise DataError(what, "a finite number in every row", f"correct it, or leave the row out ({bad.size} such)")
+    return np.asarray(values, dtype=np.float64)
+
+
 def _moments(table: Table, frame: "pl.DataFrame", column: str) -> Times:
     import polars as pl
 
@@ -253,6 +269,9 @@ def _moments(table: Table, frame: "pl.DataFrame", column: str) -> Times:
             "correct them",
         )
     zone = getattr(values.dtype, "time_zone", None)
+    if zone is None and (values.dt.truncate("1d") == values).all():
+        # Dates, written as many programs write them: known by the end of the day, not at its start.
+        return new_york(np.asarray(values.dt.date().to_numpy(), dtype="datetime64[D]"), "23:59")
     utc = values.dt.convert_time_zone("UTC").dt.replace_time_zone(None) if zone else values
     return np.asarray(utc.to_numpy(), dtype="datetime64[ns]")
 

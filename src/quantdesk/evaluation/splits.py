@@ -51,7 +51,7 @@ class WalkForward:
     def fitting(cls, n_times: int, is_expanding: bool = True, embargo_bars: int = 5) -> "WalkForward":
         """Choose lengths for a history: train on a third (2 to 5 years), refit at most once a year."""
         train_bars = int(np.clip(n_times // 3, min(504, n_times // 2), 1260))
-        return cls(train_bars, max(252, -(-(n_times - train_bars) // 10)), is_expanding, embargo_bars)
+        return cls(train_bars, max(252, -(-(n_times - train_bars) // 8)), is_expanding, embargo_bars)
 
     def splits(self, dataset: Dataset) -> list[Split]:
         """List the splits in time order.
