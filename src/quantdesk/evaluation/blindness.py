@@ -11,8 +11,9 @@ from quantdesk.strategy import FittedStrategy
 N_MOMENTS = 3
 """Moments of the last fold at which the forecast is made again."""
 
-TOLERANCE = 1e-6
-"""Largest difference allowed, in units of the forecast's own width."""
+TOLERANCE = 1e-3
+"""Largest difference allowed, in units of the forecast's own width. Adjusted prices differ in their last bit
+with the bar at which the adjustment begins, and features are float32: that much is rounding."""
 
 
 def check_blindness(fitted: FittedStrategy, panel: Panel, learned: OutOfSample, split: Split) -> None:
