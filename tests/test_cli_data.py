@@ -197,3 +197,19 @@ def test_an_announcement_to_come_is_predicted_or_abstained_from(home: Path, caps
     (found,) = json.loads(capsys.readouterr().out)
     assert (found["symbol"], found["announces"]) == ("AAPL", "2030-01-15")
     assert found["why it abstains"]
+
+
+def test_two_sources_of_the_same_bars_are_set_side_by_side(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kept(home, capsys)
+    text = (home.parent / "prices.csv").read_text().splitlines()
+    date, symbol, close, volume = text[100].split(",")
+    text[100] = f"{date},{symbol},{float(close) * 1.02:.2f},{volume}"
+    (home.parent / "other.csv").write_text("\n".join(text) + "\n")
+    assert main(["ingest", "other.csv", "--name", "other"]) == 0
+    capsys.readouterr()
+    assert main(["data", "compare", "mine", "other", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["closes differ"] == 1
+    assert main(["data", "compare", "mine", "other"]) == 0
+    assert date in capsys.readouterr().out
+    assert main(["data", "compare", "mine", "mine"]) == 0
+    assert "the two agree" in capsys.readouterr().out

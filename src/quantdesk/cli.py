@@ -46,7 +46,15 @@ for command in (
 
 data = typer.Typer(help="Look after the data sets that are kept.", no_args_is_help=True, rich_markup_mode=None)
 data.command("list")(sets.sets)
-for command_on_sets in (sets.delete, sets.facts, sets.documents, sets.attach, sets.restrict, network.diff):
+for command_on_sets in (
+    sets.delete,
+    sets.facts,
+    sets.documents,
+    sets.attach,
+    sets.restrict,
+    sets.compare,
+    network.diff,
+):
     data.command()(command_on_sets)
 app.add_typer(data, name="data")
 

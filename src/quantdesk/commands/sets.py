@@ -154,3 +154,29 @@ def _keep(panel: "Panel", home: Path) -> None:
     for caveat in panel.caveats:
         out.print(f"caveat: {caveat}")
     out.print(f"kept as {panel.name!r}")
+
+
+def compare(
+    data: Annotated[str, typer.Argument(help="A data set of bars.")],
+    other: Annotated[str, typer.Argument(help="The same bars from another source.")],
+    tolerance: Annotated[float, typer.Option("--tolerance", min=0, help="Fraction by which closes may differ.")] = 0.005,
+    shown: Annotated[int, typer.Option("--show", help="How many differences of each kind to show.")] = 10,
+    as_json: Json = False,
+) -> None:
+    """Set two sources of the same bars side by side: closes or returns that differ, and bars that only one has."""
+    from quantdesk.console import out, show_table
+    from quantdesk.data import quality
+
+    panel = load(data)
+    found = [mark for mark in quality.compare(panel, load(other), tolerance) if len(mark)]
+    if as_json:
+        print_json({mark.kind: len(mark) for mark in found})
+        return
+    rows = []
+    for mark in found:
+        for at in range(min(shown, len(mark))):
+            symbol, time = panel.symbols[int(mark.columns[at])], panel.times[int(mark.rows[at])].astype("datetime64[m]")
+            rows.append((mark.kind, symbol, str(time), mark.say(at)))
+    if rows:
+        show_table(f"{data} beside {other}", ("kind", "symbol", "time", "difference"), rows)
+    out.print(", ".join(f"{len(mark)} {mark.kind}" for mark in found) or "the two agree")
