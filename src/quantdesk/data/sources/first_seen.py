@@ -47,7 +47,7 @@ class FirstSeen:
             If a file is missing, unreadable or lacks a column.
         """
         panel = File(self.path, self.name, {"adj_close": ""}, sort=True, haircut=self.haircut).fetch()
-        caveat = "prices first seen up to four days late count as known at their close, when they were public"
+        caveat = "bars count as known at their close, when they were public, whenever they were collected"
         panel = replace(panel, caveats=(*panel.caveats, caveat))
         return panel if self.restatements is None else _with_events(panel, read_restatements(self.restatements))
 
