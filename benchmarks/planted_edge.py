@@ -11,7 +11,8 @@ import numpy as np
 
 from quantdesk import strategy as parts
 from quantdesk.data.sources.synthetic import Synthetic
-from quantdesk.evaluation.evaluate import Plan, evaluate
+from quantdesk.evaluation.evaluate import evaluate
+from quantdesk.evaluation.plan import Plan
 
 
 def row(strategy: parts.Strategy, ic: float, seed: int) -> tuple[float, float, float, str]:

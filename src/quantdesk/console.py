@@ -13,9 +13,9 @@ from rich.text import Text
 from quantdesk.domain.errors import DeskError
 
 if TYPE_CHECKING:
+    from quantdesk.domain.progress import Tell
     from quantdesk.evaluation.card import Card, Proposal
     from quantdesk.evaluation.outcome import Evaluation, Performance
-    from quantdesk.evaluation.walk_forward import Tell
 
 PIPED_WIDTH = 120
 """Columns where there is no terminal to ask."""

@@ -14,7 +14,8 @@ from quantdesk.domain.dataset import Dataset
 from quantdesk.domain.forecast import Forecasts
 from quantdesk.domain.panel import Panel
 from quantdesk.domain.ports import Forecaster
-from quantdesk.evaluation.evaluate import Plan, evaluate
+from quantdesk.evaluation.evaluate import evaluate
+from quantdesk.evaluation.plan import Plan
 from quantdesk.models.ridge import Ridge
 from quantdesk.portfolio.limits import Limits
 from quantdesk.portfolio.sizing import Equal

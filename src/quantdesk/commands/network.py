@@ -105,7 +105,8 @@ def diff(
 
 def _net_sharpe(strategy: str, panel: "Panel") -> float | None:
     from quantdesk.data import quality
-    from quantdesk.evaluation.evaluate import Plan, evaluate
+    from quantdesk.evaluation.evaluate import evaluate
+    from quantdesk.evaluation.plan import Plan
     from quantdesk.execution.costs import Costs
     from quantdesk.strategy import load as load_strategy
 

@@ -79,11 +79,12 @@ def _evaluate(
     from quantdesk import strategy as parts
     from quantdesk.evaluation import evaluate as evaluation
     from quantdesk.evaluation import keep
+    from quantdesk.evaluation.plan import Plan
 
     chosen = settings()
     strategy = parts.load(name, chosen.home)
     panel = load(data, symbols)
-    plan = evaluation.Plan(chosen.home, _costs(chosen), chosen.capital, seed, not rolling)
+    plan = Plan(chosen.home, _costs(chosen), chosen.capital, seed, not rolling)
     with console.progress(is_quiet=as_json) as tell:
         result, fitted = evaluation.evaluate(strategy, panel, plan, tell)
         if combinatorial:

@@ -8,10 +8,10 @@ from quantdesk.domain.arrays import Float64
 from quantdesk.domain.errors import DeskError
 from quantdesk.domain.panel import Panel
 from quantdesk.domain.ports import Decides
+from quantdesk.domain.progress import Tell, silent
 from quantdesk.domain.trade import Fill
 from quantdesk.evaluation.outcome import CostCurve, Track
 from quantdesk.evaluation.scores import performance
-from quantdesk.evaluation.walk_forward import Tell, silent
 from quantdesk.execution.costs import Costs, Market
 from quantdesk.execution.kernel import Halt, Path, simulate
 from quantdesk.loop import Replay, fills_of, open_desk

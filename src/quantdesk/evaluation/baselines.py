@@ -7,10 +7,11 @@ import numpy as np
 
 from quantdesk.domain.arrays import Float64
 from quantdesk.domain.dataset import Dataset
+from quantdesk.domain.progress import Tell, silent
 from quantdesk.evaluation.backtest import Setting, backtest, track_of
 from quantdesk.evaluation.outcome import Track
 from quantdesk.evaluation.splits import Split
-from quantdesk.evaluation.walk_forward import Tell, silent, walk_forward
+from quantdesk.evaluation.walk_forward import walk_forward
 from quantdesk.models.persistence import Persistence
 from quantdesk.models.ridge import Ridge
 from quantdesk.portfolio.limits import Limits

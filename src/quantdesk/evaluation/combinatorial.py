@@ -6,11 +6,12 @@ from quantdesk.domain.arrays import Float64
 from quantdesk.domain.dataset import Dataset
 from quantdesk.domain.forecast import LEVELS, Forecasts
 from quantdesk.domain.panel import Panel
+from quantdesk.domain.progress import Tell, silent
 from quantdesk.evaluation.backtest import Setting, backtest
-from quantdesk.evaluation.evaluate import Plan
+from quantdesk.evaluation.plan import Plan
 from quantdesk.evaluation.scores import performance
 from quantdesk.evaluation.splits import CombinatorialPurged
-from quantdesk.evaluation.walk_forward import Tell, forecast_rows, silent
+from quantdesk.evaluation.walk_forward import forecast_rows
 from quantdesk.strategy import Rehearsed, Strategy
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,47 +12,20 @@ from quantdesk import registry
 from quantdesk.domain.arrays import Float64
 from quantdesk.domain.dataset import Dataset
 from quantdesk.domain.panel import Panel
+from quantdesk.domain.progress import Tell, silent
 from quantdesk.evaluation import scores as score
 from quantdesk.evaluation import significance as luck
 from quantdesk.evaluation.backtest import Backtest, Setting, at_no_cost, backtest, cost_curve, track_of
 from quantdesk.evaluation.baselines import baselines
 from quantdesk.evaluation.blindness import check_blindness
 from quantdesk.evaluation.outcome import Evaluation, ForecastScores, Performance, Significance, Track
+from quantdesk.evaluation.plan import Plan
 from quantdesk.evaluation.resampling import independent_bars
 from quantdesk.evaluation.splits import Split, WalkForward
 from quantdesk.evaluation.verdict import judge
-from quantdesk.evaluation.walk_forward import OutOfSample, Tell, silent, walk_forward
-from quantdesk.execution.costs import Costs
+from quantdesk.evaluation.walk_forward import OutOfSample, walk_forward
 from quantdesk.registry import Trial, Trials
 from quantdesk.strategy import FittedStrategy, Rehearsed, Strategy
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Choose how to evaluate.
-
-    Parameters
-    ----------
-    home : Path
-        Where trials are counted.
-    costs : Costs
-        What trading costs.
-    capital : float
-        Cash at the start, account currency.
-    seed : int
-        Seed of everything random.
-    is_expanding : bool
-        Whether training always begins at the first bar, or rolls.
-    embargo_bars : int
-        Bars left out between training and test.
-    """
-
-    home: Path
-    costs: Costs = field(default_factory=Costs)
-    capital: float = 1_000_000.0
-    seed: int = 0
-    is_expanding: bool = True
-    embargo_bars: int = 5
 
 
 class Clock:

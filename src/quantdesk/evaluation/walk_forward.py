@@ -1,6 +1,5 @@
 """Fit on the past, forecast what follows, fold by fold: the only way to a reported number."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,10 +8,8 @@ from quantdesk.domain.arrays import Float64, Ints
 from quantdesk.domain.dataset import Dataset
 from quantdesk.domain.forecast import Forecasts
 from quantdesk.domain.ports import Forecaster, Model
+from quantdesk.domain.progress import Tell, silent
 from quantdesk.evaluation.splits import Split
-
-Tell = Callable[[str, int, int], None]
-"""Hear of progress: what is being done, how many are done, of how many."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,10 +32,6 @@ class OutOfSample:
     rows: Ints
     importance: Float64
     last: Forecaster
-
-
-def silent(_what: str, _done: int, _total: int) -> None:
-    """Say nothing."""
 
 
 def walk_forward(model: Model, dataset: Dataset, splits: list[Split], seed: int, tell: Tell = silent) -> OutOfSample:

@@ -1,0 +1,41 @@
+"""How to evaluate: everything a person chooses beside strategy and data."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from quantdesk.compute import Compute
+from quantdesk.execution.costs import Costs
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Choose how to evaluate.
+
+    Parameters
+    ----------
+    home : Path
+        Where trials are counted.
+    costs : Costs
+        What trading costs.
+    capital : float
+        Cash at the start, account currency.
+    seed : int
+        Seed of everything random.
+    is_expanding : bool
+        Whether training always begins at the first bar, or rolls.
+    embargo_bars : int
+        Bars left out between training and test.
+    n_placebos : int
+        Twins without an edge on which the whole pipeline runs as well.
+    compute : Compute
+        Where what can run side by side does so; it changes no number.
+    """
+
+    home: Path
+    costs: Costs = field(default_factory=Costs)
+    capital: float = 1_000_000.0
+    seed: int = 0
+    is_expanding: bool = True
+    embargo_bars: int = 5
+    n_placebos: int = 0
+    compute: Compute = field(default_factory=Compute)
