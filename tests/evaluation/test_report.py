@@ -13,11 +13,13 @@ import pytest
 from quantdesk.domain.arrays import Float64, Times
 from quantdesk.domain.forecast import Forecasts
 from quantdesk.domain.trade import Fill
+from quantdesk.evaluation.evidence import Evidence
 from quantdesk.evaluation.outcome import CostCurve, Evaluation, Track, Verdict
 from quantdesk.evaluation.report.page import page, write
 from quantdesk.evaluation.report.record import columns
 from quantdesk.evaluation.report.wording import NOTHING, confidence, number, percent
 from quantdesk.evaluation.scores import forecast_scores, performance
+from quantdesk.evaluation.selection import selection
 from quantdesk.evaluation.significance import alpha, significance
 
 NORMAL_QUANTILES = np.array([-1.6449, -1.2816, -0.6745, 0.0, 0.6745, 1.2816, 1.6449])
@@ -61,6 +63,11 @@ def make_fills(times: Times, n: int, random: np.random.Generator, n_symbols: int
         Fill(f"o{i}", f"SYM{s}", Decimal(int(q)), Decimal(str(p)), Decimal("1.25"), times[row])
         for i, (row, q, s, p) in enumerate(zip(rows, quantities, symbols, prices, strict=True))
     )
+
+
+def make_evidence(track: Track, market: Track) -> Evidence:
+    chosen = selection(Path("nowhere"), "3f9ac1b27d40", [], track, market, 252.0)
+    return Evidence(chosen, None)
 
 
 def make_evaluation(n_times: int = 600, n_instruments: int = 30, n_fills: int = 400, drift: float = 4e-4) -> Evaluation:
@@ -110,6 +117,7 @@ def make_evaluation(n_times: int = 600, n_instruments: int = 30, n_fills: int = 
         feature_names=names,
         importance=importance / importance.sum(),
         fills=make_fills(times, n_fills, random),
+        evidence=make_evidence(track, baselines["equal weight"]),
         seconds={"features": 0.8, "training": 41.2, "backtest": 0.3},
     )
 

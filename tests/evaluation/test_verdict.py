@@ -7,13 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quantdesk.domain.errors import DeskError
-from quantdesk.evaluation.outcome import ForecastScores, Performance, Significance, Verdict
+from quantdesk.evaluation.evidence import Evidence, Selection
+from quantdesk.evaluation.outcome import ForecastScores, Performance, Verdict
+from quantdesk.evaluation.resampling import Interval
+from quantdesk.evaluation.significance import Significance
 from quantdesk.evaluation.verdict import CONFIDENCE, HEADLINES, SURVIVORS_ONLY, chance, judge
 
 NAN = float("nan")
 PERFORMANCE = Performance(0.10, 0.10, 1.0, 1.5, 2.0, 0.1, 12.0, 0.52, 1000, 252.0)
 SIGNIFICANCE = Significance(1.0, 0.99, 0.5, 0.97, 2.7, 3, 2.0, 0.0, 3.0, "null, T")
 SCORES = ForecastScores(5, 1000, 0.03, 2.0, 0.04, 2.5, 0.52, 0.52, 0.5, 0.51, 0.01, 0.001, 0.03, 0.52, 0.9, (0.9, 0.9, 0.9))
+EVIDENCE = Evidence(Selection(1, 1.0, 0.2, Interval(-0.5, 1.0, 2.5, 0.95, 4.0), None, None), None)
 BASELINES = {"buy and hold": 0.6, "equal weight": 0.5, "persistence": -0.2, "linear": 0.8}
 
 
@@ -32,6 +36,7 @@ def judged(
         replace(SIGNIFICANCE, deflated_sharpe=alpha, probabilistic_sharpe=alpha_alone),
         {name: replace(PERFORMANCE, sharpe=value) for name, value in (baselines or BASELINES).items()},
         SCORES,
+        EVIDENCE,
         caveats,
     )
 
@@ -53,6 +58,7 @@ HEADLINE_OF: dict[str, tuple[Verdict, str, str]] = {
             SIGNIFICANCE,
             {"equal weight": PERFORMANCE},
             SCORES,
+            EVIDENCE,
             (),
         ),
         "none",
@@ -66,6 +72,7 @@ HEADLINE_OF: dict[str, tuple[Verdict, str, str]] = {
             SIGNIFICANCE,
             {"equal weight": PERFORMANCE},
             SCORES,
+            EVIDENCE,
             (),
         ),
         "none",
@@ -124,8 +131,10 @@ def test_returns_that_never_vary_are_no_evidence() -> None:
 
 def test_a_record_of_under_sixty_bars_has_no_verdict() -> None:
     with pytest.raises(DeskError, match="only 59 bars out of sample"):
-        judge(replace(PERFORMANCE, n_bars=59), PERFORMANCE, SIGNIFICANCE, SIGNIFICANCE, {"a": PERFORMANCE}, SCORES, ())
-    judge(replace(PERFORMANCE, n_bars=60), PERFORMANCE, SIGNIFICANCE, SIGNIFICANCE, {"a": PERFORMANCE}, SCORES, ())
+        judge(
+            replace(PERFORMANCE, n_bars=59), PERFORMANCE, SIGNIFICANCE, SIGNIFICANCE, {"a": PERFORMANCE}, SCORES, EVIDENCE, ()
+        )
+    judge(replace(PERFORMANCE, n_bars=60), PERFORMANCE, SIGNIFICANCE, SIGNIFICANCE, {"a": PERFORMANCE}, SCORES, EVIDENCE, ())
 
 
 def test_reasons_give_the_numbers_behind_the_verdict() -> None:
@@ -141,7 +150,7 @@ def test_reasons_give_the_numbers_behind_the_verdict() -> None:
 
 def test_the_only_strategy_tried_is_held_against_zero() -> None:
     alone = replace(SIGNIFICANCE, n_effective_trials=1.0)
-    reasons = judge(PERFORMANCE, PERFORMANCE, alone, alone, {"a": PERFORMANCE}, SCORES, ()).reasons
+    reasons = judge(PERFORMANCE, PERFORMANCE, alone, alone, {"a": PERFORMANCE}, SCORES, EVIDENCE, ()).reasons
     assert "the only strategy tried on this data" in reasons[0]
 
 

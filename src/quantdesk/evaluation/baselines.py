@@ -1,12 +1,13 @@
 """What costs nothing to beat: held, equally weighted, persistence and a linear model."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 
 from quantdesk.domain.arrays import Float64
 from quantdesk.domain.dataset import Dataset
+from quantdesk.domain.forecast import Forecasts
 from quantdesk.domain.progress import Tell, silent
 from quantdesk.evaluation.backtest import Setting, backtest, track_of
 from quantdesk.evaluation.outcome import Track
@@ -24,24 +25,41 @@ UNLIMITED = Limits(gross=1.0, per_name=1.0, per_sector=1.0, daily_var=1.0, drawd
 """Passive baselines follow no limits: that is what holding means."""
 
 
+@dataclass(frozen=True, eq=False)
+class Baselines:
+    """Hold what simpler things did over the same bars.
+
+    Parameters
+    ----------
+    tracks : dict of str to Track
+        What each earned.
+    forecasts : dict of str to Forecasts
+        Of those that forecast.
+    """
+
+    tracks: dict[str, Track]
+    forecasts: dict[str, Forecasts]
+
+
 def baselines(
     strategy: Strategy, dataset: Dataset, splits: list[Split], setting: Setting, seed: int, tell: Tell = silent
-) -> dict[str, Track]:
+) -> Baselines:
     """Trade each baseline over the same bars at the same costs.
 
     ``persistence`` and ``linear`` follow the strategy's own rule, sizing, calendar and limits,
     fed with the forecasts of a simpler model.
     """
     passive = replace(setting, limits=UNLIMITED)
-    found = {
+    tracks = {
         "buy and hold": track_of(buy_and_hold(passive), passive),
         "equal weight": track_of(equal_weight(passive), passive),
     }
+    forecasts = {}
     for name, model in (("persistence", Persistence()), ("linear", Ridge())):
         simpler = replace(strategy, name=name, model=model)
-        forecasts = walk_forward(model, dataset, splits, seed).forecasts
-        found[name] = backtest(name, Rehearsed(simpler, forecasts), setting, tell).track
-    return found
+        forecasts[name] = walk_forward(model, dataset, splits, seed).forecasts
+        tracks[name] = backtest(name, Rehearsed(simpler, forecasts[name]), setting, tell).track
+    return Baselines(tracks, forecasts)
 
 
 def buy_and_hold(setting: Setting) -> Float64:

@@ -1,49 +1,50 @@
-"""The whole evaluation of one strategy on one panel: learn, trade, compare, judge."""
+"""The whole evaluation of one strategy on one panel: rehearse, weigh the evidence, judge, count the trial."""
 
 import hashlib
 import json
-import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 
 from quantdesk import registry
-from quantdesk.domain.arrays import Float64
 from quantdesk.domain.dataset import Dataset
 from quantdesk.domain.panel import Panel
 from quantdesk.domain.progress import Tell, silent
 from quantdesk.evaluation import scores as score
 from quantdesk.evaluation import significance as luck
-from quantdesk.evaluation.backtest import Backtest, Setting, at_no_cost, backtest, cost_curve, track_of
-from quantdesk.evaluation.baselines import baselines
-from quantdesk.evaluation.blindness import check_blindness
-from quantdesk.evaluation.outcome import Evaluation, ForecastScores, Performance, Significance, Track
+from quantdesk.evaluation.backtest import at_no_cost, cost_curve, track_of
+from quantdesk.evaluation.evidence import Evidence, Selection
+from quantdesk.evaluation.outcome import Evaluation, ForecastScores, Track
 from quantdesk.evaluation.plan import Plan
+from quantdesk.evaluation.rehearsal import Clock, Rehearsal, rehearse
 from quantdesk.evaluation.resampling import independent_bars
+from quantdesk.evaluation.rivals import compare
+from quantdesk.evaluation.selection import selection, tried_on
+from quantdesk.evaluation.significance import Significance
 from quantdesk.evaluation.splits import Split, WalkForward
 from quantdesk.evaluation.verdict import judge
-from quantdesk.evaluation.walk_forward import OutOfSample, walk_forward
 from quantdesk.registry import Trial, Trials
-from quantdesk.strategy import FittedStrategy, Rehearsed, Strategy
+from quantdesk.strategy import FittedStrategy, Strategy
 
 
-class Clock:
-    """Say how long each step took, in seconds."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._last = time.perf_counter()
-
-    def lap(self, step: str) -> None:
-        """Name what was done since the last lap."""
-        now = time.perf_counter()
-        self.seconds[step] = now - self._last
-        self._last = now
-
-
-def evaluate(strategy: Strategy, panel: Panel, plan: Plan, tell: Tell = silent) -> tuple[Evaluation, FittedStrategy]:
+def evaluate(
+    strategy: Strategy, panel: Panel, plan: Plan, tell: Tell = silent, known: list[Trial] | None = None
+) -> tuple[Evaluation, FittedStrategy]:
     """Evaluate a strategy out of sample, and count the trial.
+
+    Parameters
+    ----------
+    strategy : Strategy
+        What to evaluate.
+    panel : Panel
+        On what.
+    plan : Plan
+        How.
+    tell : Tell
+        Hears of progress.
+    known : list of Trial, optional
+        Every trial to judge it against, where an earlier run is made again: then this one is not counted.
 
     Returns
     -------
@@ -55,67 +56,60 @@ def evaluate(strategy: Strategy, panel: Panel, plan: Plan, tell: Tell = silent) 
     DataError
         If the history is too short.
     StrategyError
-        If the strategy asks for what does not exist.
+        If the strategy asks for what does not exist, or reads the future.
     """
     clock = Clock()
-    tell("computing features", 0, 1)
-    dataset = strategy.dataset(panel)
-    clock.lap("features")
-    walk = WalkForward.fitting(len(dataset), plan.is_expanding, plan.embargo_bars)
-    splits = walk.splits(dataset)
-    learned = walk_forward(strategy.model, dataset, splits, plan.seed, tell)
-    clock.lap("learning")
-    check_blindness(FittedStrategy(strategy, learned.last, dataset.feature_names), panel, learned, splits[-1])
-    clock.lap("checking for leaks")
-    setting = Setting(panel, int(learned.rows[0]), plan.costs, strategy.limits, plan.capital)
-    traded = backtest(strategy.name, Rehearsed(strategy, learned.forecasts), setting, tell)
-    clock.lap("trading")
-    beside = baselines(strategy, dataset, splits, setting, plan.seed, tell)
-    clock.lap("baselines")
+    made = rehearse(strategy, panel, plan, clock, tell)
     tell("judging", 0, 1)
-    evaluation = _judged(strategy, dataset, splits, walk, plan, setting, learned, traded, beside)
-    Trials(plan.home).add(_trial(strategy, evaluation))
+    receipt = _receipt(made, plan)
+    run_id = registry.run_id(**receipt)
+    trials = Trials(plan.home).made() if known is None else known
+    before = tried_on(trials, receipt["data"], panel.name)
+    evidence = _evidence(made, plan, run_id, before, tell)
+    clock.lap("weighing evidence")
+    caveats = panel.caveats + unlisted_runs(plan.home, {run_id, *(trial.run_id for trial in trials)})
+    evaluation = _judged(made, plan, run_id, receipt["data"], len(before) + 1, evidence, caveats)
+    if known is None:
+        Trials(plan.home).add(_trial(strategy, evaluation))
     clock.lap("judging")
-    fitted = FittedStrategy(strategy, learned.last, dataset.feature_names)
-    return replace(evaluation, seconds=clock.seconds), fitted
+    return replace(evaluation, seconds=clock.seconds), made.fitted
+
+
+def _evidence(made: Rehearsal, plan: Plan, run_id: str, before: list[Trial], tell: Tell) -> Evidence:
+    rows, horizon = made.learned.rows, made.strategy.horizon
+    track, market = made.traded.track, made.beside.tracks["equal weight"]
+    forecasts = {made.strategy.name: made.learned.forecasts, **made.beside.forecasts}
+    return Evidence(
+        selection=selection(plan.home, run_id, before, track, market, score.performance(track).bars_per_year),
+        comparison=compare(forecasts, made.dataset.labels[rows], made.dataset.scale[rows], horizon),
+    )
 
 
 def _judged(
-    strategy: Strategy,
-    dataset: Dataset,
-    splits: list[Split],
-    walk: WalkForward,
-    plan: Plan,
-    setting: Setting,
-    learned: OutOfSample,
-    traded: Backtest,
-    beside: dict[str, Track],
+    made: Rehearsal, plan: Plan, run_id: str, data: str, n_trials: int, evidence: Evidence, caveats: tuple[str, ...]
 ) -> Evaluation:
-    panel, rows = setting.panel, learned.rows
+    strategy, dataset, learned, traded, setting = made.strategy, made.dataset, made.learned, made.traded, made.setting
     performance = score.performance(traded.track)
     gross = score.performance(track_of(traded.targets, at_no_cost(setting)))
-    against = {name: score.performance(track) for name, track in beside.items()}
-    receipt = _receipt(strategy, panel, walk, plan)
-    run_id = registry.run_id(**receipt)
-    trials = Trials(plan.home).on(receipt["data"], panel.name)
-    net, alpha, beta = _weigh(run_id, trials, performance, traded.track, beside["equal weight"])
-    caveats = panel.caveats + unlisted_runs(plan.home, {trial.run_id for trial in Trials(plan.home).made()})
-    labels, scale = dataset.labels[rows], dataset.scale[rows]
+    against = {name: score.performance(track) for name, track in made.beside.tracks.items()}
+    net, alpha, beta = _weigh(evidence.selection, n_trials, traded.track, made.beside.tracks["equal weight"])
+    labels, scale = dataset.labels[learned.rows], dataset.scale[learned.rows]
     forecast_scores = score.forecast_scores(learned.forecasts, labels, scale)
+    traded_scores = scores_at(strategy.horizon, forecast_scores)
     return Evaluation(
         run_id=run_id,
         strategy=strategy.name,
         description=strategy.description,
-        data=panel.name,
-        fingerprint=receipt["data"],
+        data=setting.panel.name,
+        fingerprint=data,
         seed=plan.seed,
-        settings=_settings(strategy, walk, plan),
-        folds=tuple(_fold(dataset, split) for split in splits),
-        verdict=judge(performance, gross, net, alpha, against, scores_at(strategy.horizon, forecast_scores), caveats),
+        settings=_settings(strategy, made.walk, plan),
+        folds=tuple(_fold(dataset, split) for split in made.splits),
+        verdict=judge(performance, gross, net, alpha, against, traded_scores, evidence, caveats),
         track=traded.track,
         performance=performance,
         gross_performance=gross,
-        baselines=beside,
+        baselines=made.beside.tracks,
         baseline_performance=against,
         forecast_scores=forecast_scores,
         significance=net,
@@ -129,6 +123,7 @@ def _judged(
         feature_names=dataset.feature_names,
         importance=learned.importance,
         fills=traded.fills,
+        evidence=evidence,
     )
 
 
@@ -144,11 +139,11 @@ def scores_at(horizon: int, scores: tuple[ForecastScores, ...]) -> ForecastScore
     return next(one for one in scores if one.horizon == horizon)
 
 
-def _receipt(strategy: Strategy, panel: Panel, walk: WalkForward, plan: Plan) -> dict[str, str]:
-    chosen = {**asdict(walk), **asdict(plan.costs), "capital": plan.capital}
+def _receipt(made: Rehearsal, plan: Plan) -> dict[str, str]:
+    chosen = {**asdict(made.walk), **asdict(plan.costs), "capital": plan.capital}
     return {
-        "data": panel.fingerprint(),
-        "strategy": strategy.fingerprint(),
+        "data": made.setting.panel.fingerprint(),
+        "strategy": made.strategy.fingerprint(),
         "code": registry.fingerprint_code(Path(__file__).parents[1]),
         "settings": hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:16],
         "environment": json.dumps(registry.environment()),
@@ -168,32 +163,20 @@ def _trial(strategy: Strategy, evaluation: Evaluation) -> Trial:
     )
 
 
-def _weigh(
-    run_id: str, before: list[Trial], performance: Performance, track: Track, market: Track
-) -> tuple[Significance, Significance, float]:
-    # Running the very same thing again is a trial, but not another independent try.
-    distinct = {trial.run_id: trial.sharpe for trial in before} | {run_id: performance.sharpe}
-    years = performance.bars_per_year
-    variance = _trial_variance(np.array(list(distinct.values())), years / max(1, len(track.returns)))
+def _weigh(chosen: Selection, n_trials: int, track: Track, market: Track) -> tuple[Significance, Significance, float]:
     beta, residual = luck.alpha(track.returns, market.returns)
     net, alpha = (
         luck.significance(
             returns,
-            len(before) + 1,
-            float(len(distinct)),
-            variance,
-            bars_per_year=years,
+            n_trials,
+            chosen.n_effective,
+            chosen.variance,
+            bars_per_year=score.performance(track).bars_per_year,
             n_independent=independent_bars(returns),
         )
         for returns in (track.returns, residual)
     )
     return net, alpha, beta
-
-
-def _trial_variance(sharpes: Float64, of_noise: float) -> float:
-    # Trials that resemble each other must not make noise look tamer than it is.
-    known = sharpes[np.isfinite(sharpes)]
-    return max(of_noise, float(np.var(known, ddof=1))) if len(known) >= 5 else of_noise
 
 
 def _settings(strategy: Strategy, walk: WalkForward, plan: Plan) -> dict[str, str]:

@@ -4,7 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quantdesk.domain.arrays import Float64
+from quantdesk.domain.arrays import Bools, Float64
+from quantdesk.evaluation.comparison import Superiority
+from quantdesk.evaluation.overfitting import Overfitting
+from quantdesk.evaluation.resampling import Interval
+
+LEAST_TRIALS = 4
+"""Fewer trials than this say nothing about how they were chosen."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,3 +70,76 @@ class Shuffles:
     real_rank_ic: float
     sharpe_p: float
     rank_ic_p: float
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """Say what choosing among the trials made on this data amounts to.
+
+    Parameters
+    ----------
+    n_series : int
+        Distinct trials, this one among them, whose returns over these bars are known.
+    n_effective : float
+        Independent trials that would give luck as good a chance; those whose returns are not
+        known count one each.
+    variance : float
+        Of annual Sharpe ratios, which the best of luck is computed from.
+    interval : Interval
+        Of this run's net annual Sharpe ratio, at 95 %.
+    overfitting : Overfitting or None
+        What becomes of the best of one half of history on the other; None with fewer than
+        ``LEAST_TRIALS`` trials.
+    superiority : Superiority or None
+        Whether any trial earns something beyond the market, all of them counted; None likewise.
+    """
+
+    n_series: int
+    n_effective: float
+    variance: float
+    interval: Interval
+    overfitting: Overfitting | None
+    superiority: Superiority | None
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Set the forecasts beside those of simpler models, by squared error in units of volatility.
+
+    Parameters
+    ----------
+    names : tuple of str
+        The strategy's model first.
+    losses : Float64
+        Mean squared error at the horizon traded (n_models,).
+    p_values : Float64
+        Of the model confidence set (n_models,).
+    may_be_best : Bools
+        Whether the data leaves open that it is the best of them (n_models,).
+    statistic, p_value : float
+        Diebold and Mariano's, of the strategy's model against the linear one; negative favours
+        the strategy.
+    """
+
+    names: tuple[str, ...]
+    losses: Float64
+    p_values: Float64
+    may_be_best: Bools
+    statistic: float
+    p_value: float
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """Hold what a verdict rests on beside the figures of the run itself.
+
+    Parameters
+    ----------
+    selection : Selection
+        What choosing among all trials amounts to.
+    comparison : Comparison or None
+        The forecasts beside simpler ones; None where there are too few bars.
+    """
+
+    selection: Selection
+    comparison: Comparison | None

@@ -7,6 +7,8 @@ import numpy as np
 from quantdesk.domain.arrays import Float64, Times
 from quantdesk.domain.forecast import Forecasts
 from quantdesk.domain.trade import Fill
+from quantdesk.evaluation.evidence import Evidence
+from quantdesk.evaluation.significance import Significance
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,25 +87,6 @@ class ForecastScores:
     sign_accuracy: float
     interval_coverage: float
     coverage_by_volatility: tuple[float, float, float]
-
-
-@dataclass(frozen=True)
-class Significance:
-    """Say how easily luck explains a Sharpe ratio.
-
-    All Sharpe ratios annual; probabilities in [0, 1]. ``convention`` names the standard error.
-    """
-
-    sharpe: float
-    probabilistic_sharpe: float
-    expected_best_from_noise: float
-    deflated_sharpe: float
-    min_track_record_years: float
-    n_trials: int
-    n_effective_trials: float
-    skew: float
-    kurtosis: float
-    convention: str
 
 
 @dataclass(frozen=True)
@@ -204,6 +187,8 @@ class Evaluation:
         Mean share over folds (n_features,).
     fills : tuple of Fill
         Every trade, in time order.
+    evidence : Evidence
+        What luck, choice and change would make of it.
     seconds : dict of str to float
         Time spent by step.
     """
@@ -234,4 +219,5 @@ class Evaluation:
     feature_names: tuple[str, ...]
     importance: Float64
     fills: tuple[Fill, ...]
+    evidence: Evidence
     seconds: dict[str, float] = field(default_factory=dict)

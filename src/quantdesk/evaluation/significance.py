@@ -6,12 +6,12 @@ independent from bar to bar.
 """
 
 import math
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from quantdesk.domain.arrays import Float64
-from quantdesk.evaluation.outcome import Significance
 
 Convention = Literal["observed, T-1", "null, T"]
 """Where the standard error is taken, and with which count.
@@ -23,6 +23,25 @@ Convention = Literal["observed, T-1", "null, T"]
 DEFAULT_CONVENTION: Convention = "null, T"
 _EULER = 0.5772156649015329
 _NO_DEVIATION = 1e-12
+
+
+@dataclass(frozen=True)
+class Significance:
+    """Say how easily luck explains a Sharpe ratio.
+
+    All Sharpe ratios annual; probabilities in [0, 1]. ``convention`` names the standard error.
+    """
+
+    sharpe: float
+    probabilistic_sharpe: float
+    expected_best_from_noise: float
+    deflated_sharpe: float
+    min_track_record_years: float
+    n_trials: int
+    n_effective_trials: float
+    skew: float
+    kurtosis: float
+    convention: str
 
 
 def sharpe_standard_error(

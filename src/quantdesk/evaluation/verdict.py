@@ -5,7 +5,9 @@ import math
 import numpy as np
 
 from quantdesk.domain.errors import DeskError
-from quantdesk.evaluation.outcome import ForecastScores, Performance, Significance, Verdict
+from quantdesk.evaluation.evidence import Evidence, Selection
+from quantdesk.evaluation.outcome import ForecastScores, Performance, Verdict
+from quantdesk.evaluation.significance import Significance
 
 CONFIDENCE = 0.95
 """A deflated Sharpe ratio at or above this counts as evidence."""
@@ -30,6 +32,7 @@ def judge(
     alpha: Significance,
     baselines: dict[str, Performance],
     scores: ForecastScores,
+    evidence: Evidence,
     caveats: tuple[str, ...],
 ) -> Verdict:
     """Decide what the numbers allow.
@@ -51,6 +54,8 @@ def judge(
         The same bars at the same costs.
     scores : ForecastScores
         At the horizon traded.
+    evidence : Evidence
+        What luck, choice and change would make of it.
     caveats : tuple of str
         Of the data.
 
@@ -84,6 +89,7 @@ def judge(
         _costs(performance, gross),
         _forecasts(scores),
         _length(net, performance),
+        *_choice(evidence.selection),
     )
     return Verdict(grade, f"{HEADLINES[grade]}: {why}", reasons, caveats)
 
@@ -156,3 +162,15 @@ def _length(net: Significance, performance: Performance) -> str:
     needed = net.min_track_record_years
     spoken = f"{needed:.1f} are" if needed < 100 else "more than a century is"
     return f"{years:.1f} years were traded out of sample; at this Sharpe ratio {spoken} needed to tell it from zero."
+
+
+def _choice(chosen: Selection) -> tuple[str, ...]:
+    found = chosen.overfitting
+    if found is None or chosen.superiority is None:
+        return ()
+    return (
+        f"Of the {chosen.n_series} trials whose returns are known, the best on one half of history falls into the lower half "
+        f"on the other {100 * found.probability:.0f} % of the time, where noise gives {100 * found.noise[0]:.0f} to "
+        f"{100 * found.noise[1]:.0f} %; were none better than the market, the best of them would do as well with a chance of "
+        f"{chance(chosen.superiority.consistent)}.",
+    )

@@ -1,7 +1,8 @@
 """Open the report: what was evaluated, the verdict in words, and the few numbers that matter."""
 
-from quantdesk.evaluation.outcome import Evaluation, ForecastScores, Performance, Significance, Verdict
+from quantdesk.evaluation.outcome import Evaluation, ForecastScores, Performance, Verdict
 from quantdesk.evaluation.report.wording import confidence, count, day, escape, number, percent
+from quantdesk.evaluation.significance import Significance
 
 _GRADES = {"none": "No evidence", "weak": "Weak evidence", "evidence": "Evidence"}
 

@@ -4,7 +4,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from quantdesk.evaluation.outcome import Evaluation
-from quantdesk.evaluation.report import earnings, foresight, opening, record
+from quantdesk.evaluation.report import choice, earnings, foresight, opening, record
 from quantdesk.evaluation.report.wording import escape
 
 _CONTENTS = (
@@ -18,6 +18,8 @@ _CONTENTS = (
     ("folds", "Folds"),
     ("trades", "Trades"),
     ("chance", "Luck"),
+    ("choice", "Choice"),
+    ("rivals", "Rivals"),
     ("receipts", "Receipts"),
 )
 
@@ -61,6 +63,8 @@ def _body(evaluation: Evaluation) -> str:
         record.folds(evaluation),
         record.trades(evaluation.fills, evaluation.track.times),
         record.chance(evaluation),
+        choice.choice(evaluation.evidence),
+        choice.rivals(evaluation.evidence.comparison),
         record.receipts(evaluation),
     )
     return "\n".join(sections)

@@ -7,10 +7,11 @@ import numpy as np
 
 from quantdesk.domain.arrays import Times
 from quantdesk.domain.trade import Fill
-from quantdesk.evaluation.outcome import Evaluation, Significance
+from quantdesk.evaluation.outcome import Evaluation
 from quantdesk.evaluation.report.axes import time_ticks
 from quantdesk.evaluation.report.charts import empty, frame, keys
 from quantdesk.evaluation.report.wording import confidence, count, day, escape, moments, number, section, table
+from quantdesk.evaluation.significance import Significance
 
 _CONVENTIONS = {
     "observed, T-1": "standard error at the observed Sharpe ratio, over T − 1 bars (Bailey & López de Prado 2012)",

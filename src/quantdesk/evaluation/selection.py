@@ -1,0 +1,116 @@
+"""What choosing among all the trials on this data amounts to, from the returns that were kept of each."""
+
+from pathlib import Path
+
+import numpy as np
+
+from quantdesk.domain.arrays import Bools, Float64, Times
+from quantdesk.evaluation.comparison import Superiority, superiority
+from quantdesk.evaluation.evidence import LEAST_TRIALS, Selection
+from quantdesk.evaluation.outcome import Track
+from quantdesk.evaluation.overfitting import Overfitting, backtest_overfitting, effective_trials, trials_variance
+from quantdesk.evaluation.resampling import LEAST_BARS, sharpe_interval
+from quantdesk.evaluation.significance import alpha
+from quantdesk.registry import Trial
+
+COVERED = 0.8
+"""Share of this run's bars that another trial must have traded to be set beside it."""
+
+PBO_BARS = 50
+"""Ten blocks of five bars: the least on which two halves of history can be set against each other."""
+
+
+def tried_on(trials: list[Trial], data: str, data_name: str) -> list[Trial]:
+    """List the trials made on data with this fingerprint or this name.
+
+    A subset or a later version of a data set has another fingerprint and the same name; a copy
+    has another name and the same fingerprint. All of them are tries on the same data.
+    """
+    return [trial for trial in trials if trial.data == data or (data_name and trial.data_name == data_name)]
+
+
+def selection(home: Path, run_id: str, before: list[Trial], track: Track, market: Track, bars_per_year: float) -> Selection:
+    """Weigh this run as one of all the distinct trials on its data.
+
+    Running the very same thing again is a trial, but not another independent try.
+
+    Parameters
+    ----------
+    home : Path
+        The desk's folder, where ``runs/RUN_ID/track.csv`` keeps what each trial earned.
+    run_id : str
+        This run.
+    before : list of Trial
+        Those made on the same data before it.
+    track, market : Track
+        What this run and the equal-weight market earned over the same bars.
+    bars_per_year : float
+        Bars in a year.
+    """
+    sharpes = {trial.run_id: trial.sharpe for trial in before if trial.run_id != run_id}
+    series, bars = _beside(home, sorted(sharpes), track)
+    n_unknown = len(sharpes) - (series.shape[1] - 1)
+    complete = series.shape[0] >= LEAST_BARS
+    is_rich = complete and series.shape[1] >= LEAST_TRIALS
+    return Selection(
+        n_series=series.shape[1],
+        n_effective=(effective_trials(series) if complete else 1.0) + n_unknown,
+        variance=_variance(series, np.array(list(sharpes.values())), bars_per_year),
+        interval=sharpe_interval(track.returns, bars_per_year=bars_per_year),
+        overfitting=_overfitting(series, bars_per_year) if is_rich and len(series) >= PBO_BARS else None,
+        superiority=_superiority(series, market.returns[bars]) if is_rich else None,
+    )
+
+
+def _beside(home: Path, run_ids: list[str], track: Track) -> tuple[Float64, Bools]:
+    # This run's returns first, then those of every trial that covers nearly all of its bars.
+    times, found = track.times[1:], [track.returns]
+    for run_id in run_ids:
+        returns = _kept_returns(home / "runs" / run_id / "track.csv", times)
+        if returns is not None and np.isfinite(returns).mean() >= COVERED:
+            found.append(returns)
+    series = np.stack(found, axis=1)
+    bars: Bools = np.all(np.isfinite(series), axis=1)
+    if bars.mean() < COVERED:
+        return track.returns[:, None], np.ones(len(times), dtype=np.bool_)
+    return series[bars], bars
+
+
+def _kept_returns(path: Path, times: Times) -> Float64 | None:
+    import polars as pl
+
+    try:
+        kept = pl.read_csv(path, columns=["time", "equity"])
+        stamps, equity = kept["time"].to_numpy().astype("datetime64[ns]"), kept["equity"].to_numpy()
+    except (OSError, ValueError, pl.exceptions.PolarsError):
+        return None
+    if len(stamps) < 2:
+        return None
+    rows = np.minimum(np.searchsorted(stamps[1:], times), len(stamps) - 2)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        returns = (equity[1:] / equity[:-1] - 1.0)[rows]
+    return np.where(stamps[1:][rows] == times, returns, np.nan)
+
+
+def _variance(series: Float64, sharpes: Float64, bars_per_year: float) -> float:
+    # Trials that resemble each other must not make noise look tamer than it is.
+    known = sharpes[np.isfinite(sharpes)]
+    shown = float(np.var(known, ddof=1)) if len(known) >= 5 else 0.0
+    noise = trials_variance(series, bars_per_year=bars_per_year) if len(series) >= LEAST_BARS else bars_per_year / len(series)
+    return max(noise, shown)
+
+
+def _varying(series: Float64) -> Float64:
+    return series[:, series.std(axis=0) > 1e-12]
+
+
+def _overfitting(series: Float64, bars_per_year: float) -> Overfitting | None:
+    traded = _varying(series)
+    return backtest_overfitting(traded, bars_per_year=bars_per_year) if traded.shape[1] >= LEAST_TRIALS else None
+
+
+def _superiority(series: Float64, market: Float64) -> Superiority | None:
+    traded = _varying(series)
+    if traded.shape[1] < LEAST_TRIALS:
+        return None
+    return superiority(np.stack([alpha(column, market)[1] for column in traded.T], axis=1))
