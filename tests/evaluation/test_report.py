@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from evidence_made import evidence
 
 from quantdesk.domain.arrays import Float64, Times
 from quantdesk.domain.forecast import Forecasts
@@ -67,7 +68,7 @@ def make_fills(times: Times, n: int, random: np.random.Generator, n_symbols: int
 
 def make_evidence(track: Track, market: Track) -> Evidence:
     chosen = selection(Path("nowhere"), "3f9ac1b27d40", [], track, market, 252.0)
-    return Evidence(chosen, None)
+    return evidence(chosen)
 
 
 def make_evaluation(n_times: int = 600, n_instruments: int = 30, n_fills: int = 400, drift: float = 4e-4) -> Evaluation:

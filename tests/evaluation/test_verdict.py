@@ -3,13 +3,12 @@
 from dataclasses import replace
 
 import pytest
+from evidence_made import evidence
 from hypothesis import given
 from hypothesis import strategies as st
 
 from quantdesk.domain.errors import DeskError
-from quantdesk.evaluation.evidence import Evidence, Selection
 from quantdesk.evaluation.outcome import ForecastScores, Performance, Verdict
-from quantdesk.evaluation.resampling import Interval
 from quantdesk.evaluation.significance import Significance
 from quantdesk.evaluation.verdict import CONFIDENCE, HEADLINES, SURVIVORS_ONLY, chance, judge
 
@@ -17,7 +16,7 @@ NAN = float("nan")
 PERFORMANCE = Performance(0.10, 0.10, 1.0, 1.5, 2.0, 0.1, 12.0, 0.52, 1000, 252.0)
 SIGNIFICANCE = Significance(1.0, 0.99, 0.5, 0.97, 2.7, 3, 2.0, 0.0, 3.0, "null, T")
 SCORES = ForecastScores(5, 1000, 0.03, 2.0, 0.04, 2.5, 0.52, 0.52, 0.5, 0.51, 0.01, 0.001, 0.03, 0.52, 0.9, (0.9, 0.9, 0.9))
-EVIDENCE = Evidence(Selection(1, 1.0, 0.2, Interval(-0.5, 1.0, 2.5, 0.95, 4.0), None, None), None)
+EVIDENCE = evidence()
 BASELINES = {"buy and hold": 0.6, "equal weight": 0.5, "persistence": -0.2, "linear": 0.8}
 
 

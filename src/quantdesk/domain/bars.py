@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from quantdesk.domain.arrays import Bools, Float64, Ints, Times
+from quantdesk.domain.arrays import Bools, Float64, Times
+from quantdesk.domain.compiled import compiled
 from quantdesk.domain.panel import FIELDS, Panel
 
 
@@ -74,8 +75,7 @@ def _facts(panel: Panel) -> dict[str, Float64]:
 
 def unit_growth(panel: Panel) -> Float64:
     """Count the units that one unit held at the first bar has become by splits."""
-    ratio = panel.get("split")
-    return np.multiply.accumulate(np.where(np.isfinite(ratio) & (ratio > 0), ratio, 1.0), axis=0)
+    return _growth(panel.fields["split"]) if "split" in panel.fields else np.ones(panel.shape)
 
 
 def adjustment(panel: Panel) -> Float64:
@@ -87,19 +87,40 @@ def adjustment(panel: Panel) -> Float64:
     growth = unit_growth(panel)
     if "dividend" not in panel.fields:
         return growth
-    close = carry_forward(panel.fields["close"])
-    paid = np.nan_to_num(panel.fields["dividend"])
-    with np.errstate(invalid="ignore", divide="ignore"):
-        reinvested = np.where(np.isfinite(close) & (close > 0), 1.0 + paid / close, 1.0)
-    reinvested[0] = 1.0
-    return growth * np.cumprod(reinvested, axis=0)
+    return growth * _reinvested(carry_forward(panel.fields["close"]), panel.fields["dividend"])
 
 
+@compiled
 def carry_forward(values: Float64) -> Float64:
     """Fill each NaN with the last finite value above it in its column; leading NaN remain."""
-    known: Ints = np.where(np.isfinite(values), np.arange(len(values))[:, None], 0)
-    last: Ints = np.maximum.accumulate(known, axis=0)
-    return np.take_along_axis(values, last, axis=0)
+    carried = values.copy()
+    for t in range(1, carried.shape[0]):
+        for i in range(carried.shape[1]):
+            if not np.isfinite(carried[t, i]):
+                carried[t, i] = carried[t - 1, i]
+    return carried
+
+
+@compiled
+def _growth(split: Float64) -> Float64:
+    grown = np.ones(split.shape)
+    for t in range(split.shape[0]):
+        for i in range(split.shape[1]):
+            ratio = split[t, i]
+            before = grown[t - 1, i] if t > 0 else 1.0
+            grown[t, i] = before * ratio if np.isfinite(ratio) and ratio > 0.0 else before
+    return grown
+
+
+@compiled
+def _reinvested(close: Float64, dividend: Float64) -> Float64:
+    units = np.ones(close.shape)
+    for t in range(1, close.shape[0]):
+        for i in range(close.shape[1]):
+            paid, price = dividend[t, i], close[t, i]
+            is_paid = not np.isnan(paid) and np.isfinite(price) and price > 0.0
+            units[t, i] = units[t - 1, i] * (1.0 + paid / price) if is_paid else units[t - 1, i]
+    return units
 
 
 def log_changes(levels: Float64) -> Float64:

@@ -20,12 +20,17 @@ from quantdesk.evaluation.plan import Plan
 from quantdesk.evaluation.rehearsal import Clock, Rehearsal, rehearse
 from quantdesk.evaluation.resampling import independent_bars
 from quantdesk.evaluation.rivals import compare
+from quantdesk.evaluation.robustness.study import robustness
+from quantdesk.evaluation.robustness.words import fragile
 from quantdesk.evaluation.selection import selection, tried_on
 from quantdesk.evaluation.significance import Significance
 from quantdesk.evaluation.splits import Split, WalkForward
 from quantdesk.evaluation.verdict import judge
 from quantdesk.registry import Trial, Trials
 from quantdesk.strategy import FittedStrategy, Strategy
+
+MOST_CAVEATS = 3
+"""Weaknesses that stand beside the verdict; the report shows them all."""
 
 
 def evaluate(
@@ -68,6 +73,7 @@ def evaluate(
     evidence = _evidence(made, plan, run_id, before, tell)
     clock.lap("weighing evidence")
     caveats = panel.caveats + unlisted_runs(plan.home, {run_id, *(trial.run_id for trial in trials)})
+    caveats += fragile(evidence.robustness)[:MOST_CAVEATS]
     evaluation = _judged(made, plan, run_id, receipt["data"], len(before) + 1, evidence, caveats)
     if known is None:
         Trials(plan.home).add(_trial(strategy, evaluation))
@@ -82,6 +88,7 @@ def _evidence(made: Rehearsal, plan: Plan, run_id: str, before: list[Trial], tel
     return Evidence(
         selection=selection(plan.home, run_id, before, track, market, score.performance(track).bars_per_year),
         comparison=compare(forecasts, made.dataset.labels[rows], made.dataset.scale[rows], horizon),
+        robustness=robustness(made.strategy, made.learned, made.traded, made.setting, plan, tell),
     )
 
 

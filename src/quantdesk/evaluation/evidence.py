@@ -8,6 +8,7 @@ from quantdesk.domain.arrays import Bools, Float64
 from quantdesk.evaluation.comparison import Superiority
 from quantdesk.evaluation.overfitting import Overfitting
 from quantdesk.evaluation.resampling import Interval
+from quantdesk.evaluation.robustness.findings import Robustness
 
 LEAST_TRIALS = 4
 """Fewer trials than this say nothing about how they were chosen."""
@@ -139,7 +140,10 @@ class Evidence:
         What choosing among all trials amounts to.
     comparison : Comparison or None
         The forecasts beside simpler ones; None where there are too few bars.
+    robustness : Robustness
+        What becomes of the result when something changes a little.
     """
 
     selection: Selection
     comparison: Comparison | None
+    robustness: Robustness
