@@ -101,7 +101,7 @@ def training_samples(dataset: Dataset, horizon: int, max_samples: int, demean: b
     """
     outcomes = standardised_labels(dataset, horizon)
     relative = demean and len(dataset.symbols) > 1
-    targets = _demeaned(outcomes) if relative else outcomes
+    targets = demeaned(outcomes) if relative else outcomes
     rows = thinned_rows(dataset, horizon, np.isfinite(targets), max_samples)
     times, instruments = np.nonzero(np.isfinite(targets[rows]))
     times = rows[times]
@@ -213,16 +213,17 @@ def finite(values: Float32) -> Float32:
     return np.where(np.isinf(values), np.float32(np.nan), values)
 
 
+def demeaned(values: Float64) -> Float64:
+    """Take the mean over the instruments of each time away (n_times, n_instruments); NaN where one stands alone."""
+    known = np.isfinite(values)
+    n_known = known.sum(axis=1, keepdims=True)
+    mean = np.where(known, values, 0.0).sum(axis=1, keepdims=True) / np.maximum(n_known, 1)
+    return np.where(n_known > 1, values - mean, np.nan)
+
+
 def _evenly(rows: Ints, usable: Bools, max_samples: int) -> Ints:
     n_samples = int(usable[rows].sum())
     if n_samples <= max_samples:
         return rows
     n_kept = max(1, int(len(rows) * max_samples / n_samples))
     return rows[np.linspace(0, len(rows) - 1, n_kept).round().astype(np.int64)]
-
-
-def _demeaned(values: Float64) -> Float64:
-    known = np.isfinite(values)
-    n_known = known.sum(axis=1, keepdims=True)
-    mean = np.where(known, values, 0.0).sum(axis=1, keepdims=True) / np.maximum(n_known, 1)
-    return np.where(n_known > 1, values - mean, np.nan)

@@ -1,0 +1,129 @@
+"""Print the test error of the networks on ETTh1 by the protocol of the papers.
+
+Look-back 336, each channel standardised by its training span, borders at 12, 16 and 20 months of 30 days, every
+window of the test span, all seven channels, mean squared and mean absolute error in standardised units. The validation
+span chooses the epoch. Run: ``python benchmarks/etth1.py ../shared/data/forecast_benchmarks/ETTh1.csv.gz``.
+"""
+
+import argparse
+import gzip
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from quantdesk.domain.arrays import Float32
+from quantdesk.models.learning.loop import on_threads, train
+from quantdesk.models.learning.losses import SquaredError
+from quantdesk.models.learning.network import Network
+from quantdesk.models.learning.windows import Windows, resident
+from quantdesk.models.networks.dlinear import DLinear
+from quantdesk.models.networks.lstm import LSTM
+from quantdesk.models.networks.patchtst import PatchTST
+from quantdesk.models.networks.transformer import Transformer
+from quantdesk.models.networks.tsmixer import TSMixer
+from quantdesk.models.training import Training
+
+MONTH = 30 * 24
+BORDERS = (0, 12 * MONTH, 16 * MONTH, 20 * MONTH)
+LOOKBACK = 336
+
+PUBLISHED = {("PatchTST", 96): 0.375, ("PatchTST", 192): 0.414, ("DLinear", 96): 0.375, ("DLinear", 192): 0.405}
+"""Test MSE in the papers: PatchTST/42 (Nie et al. 2023, table 3), DLinear (Zeng et al. 2023, table 2)."""
+
+
+def networks() -> dict[str, tuple[Network, bool, Training]]:
+    """Name each network, whether it reads the channels one by one, and how it is trained."""
+    quick = Training(epochs=15, batch=128, learning_rate=1e-3, weight_decay=0.0, patience=4, schedule="cosine", n_threads=2)
+    alone = replace(quick, batch=7 * 128)
+    patch = PatchTST(LOOKBACK, 16, 8, width=16, heads=4, layers=3, inner=128, dropout=0.3, is_reversible=True)
+    return {
+        "DLinear": (DLinear(LOOKBACK), True, replace(alone, learning_rate=5e-3)),
+        "PatchTST": (patch, True, replace(alone, epochs=40, learning_rate=5e-4, patience=8)),
+        "TSMixer": (TSMixer(LOOKBACK, blocks=2, inner=32, dropout=0.7), False, replace(quick, batch=32, learning_rate=1e-4)),
+        "Transformer": (Transformer(LOOKBACK, width=32, layers=2, dropout=0.2), False, quick),
+        "LSTM": (LSTM(LOOKBACK, hidden=32, layers=1), False, quick),
+    }
+
+
+def read(path: Path) -> Float32:
+    """Read the series and standardise each by its training span (n_times, 7)."""
+    with gzip.open(path, "rt") as file:
+        values = np.loadtxt(file, delimiter=",", skiprows=1, usecols=range(1, 8))
+    taught = values[: BORDERS[1]]
+    scaled: Float32 = ((values - taught.mean(axis=0)) / taught.std(axis=0)).astype(np.float32)
+    return scaled
+
+
+def cut(values: Float32, span: int, horizon: int, is_alone: bool) -> Windows:
+    """Take the windows of one span whose futures end within it; the past may reach back before it."""
+    first = max(BORDERS[span], LOOKBACK)
+    decided = np.arange(first - 1, BORDERS[span + 1] - horizon)
+    futures = np.lib.stride_tricks.sliding_window_view(values, horizon, axis=0)[decided + 1]
+    n_channels = values.shape[1]
+    if not is_alone:
+        targets = torch.from_numpy(futures.reshape(len(decided), -1).copy())
+        return Windows(resident(values[:, None], torch.device("cpu")), 1, LOOKBACK, targets, torch.from_numpy(decided))
+    rows = torch.from_numpy((decided[:, None] * n_channels + np.arange(n_channels)).reshape(-1))
+    targets = torch.from_numpy(futures.reshape(-1, horizon).copy())
+    return Windows(resident(values[:, :, None], torch.device("cpu")), n_channels, LOOKBACK, targets, rows)
+
+
+class Plain(torch.nn.Module):
+    """Give a network's outputs the width that losses read."""
+
+    def __init__(self, inner: torch.nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, windows: torch.Tensor) -> torch.Tensor:
+        """Map windows to (n, n_outputs, 1)."""
+        out: torch.Tensor = self.inner(windows)
+        return out[..., None]
+
+
+def errors(module: torch.nn.Module, samples: Windows) -> tuple[float, float]:
+    """Average the squared and the absolute error over every window, channel and step."""
+    squares = sizes = 0.0
+    with torch.inference_mode():
+        for rows in torch.split(torch.arange(len(samples)), 512):
+            inputs, targets = samples.batch(rows)
+            apart = module(inputs)[..., 0] - targets
+            squares, sizes = squares + float((apart**2).sum()), sizes + float(apart.abs().sum())
+    n = samples.targets.numel()
+    return squares / n, sizes / n
+
+
+def main() -> None:
+    """Train every network at every horizon, and print what it makes of the test span."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("path", type=Path)
+    parser.add_argument("--horizons", type=int, nargs="+", default=[96, 192])
+    parser.add_argument("--only", nargs="+", default=list(networks()))
+    parser.add_argument("--seed", type=int, default=2021)
+    parser.add_argument("--json", type=Path)
+    asked, found = parser.parse_args(), []
+    values = read(asked.path)
+    for horizon in asked.horizons:
+        for name in asked.only:
+            network, is_alone, training = networks()[name]
+            taught, judged, tested = (cut(values, span, horizon, is_alone) for span in range(3))
+            torch.manual_seed(asked.seed)
+            module = Plain(network.build(1 if is_alone else values.shape[1], taught.targets.shape[1]))
+            began = time.perf_counter()
+            effort = train(module, taught, judged, SquaredError(), training, asked.seed)
+            with on_threads(training.n_threads):
+                mse, mae = errors(module, tested)
+            row = {"network": name, "horizon": horizon, "mse": mse, "mae": mae, "published": PUBLISHED.get((name, horizon))}
+            row |= {"epochs": effort.n_epochs, "best": effort.best_epoch + 1, "seconds": time.perf_counter() - began}
+            found.append(row)
+            print(json.dumps(row), flush=True)
+    if asked.json:
+        asked.json.write_text(json.dumps(found, indent=2))
+
+
+if __name__ == "__main__":
+    main()

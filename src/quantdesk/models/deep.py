@@ -1,0 +1,50 @@
+"""Any network as a model: scaled windows in, a distribution of returns out."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from quantdesk.domain.dataset import Dataset
+from quantdesk.models.training import Training
+
+if TYPE_CHECKING:
+    from quantdesk.models.learning.forecaster import DeepForecaster
+    from quantdesk.models.learning.losses import Loss
+    from quantdesk.models.learning.network import Network
+
+
+@dataclass(frozen=True)
+class Deep:
+    """Train a network on the standardised labels of every horizon at once.
+
+    Parameters
+    ----------
+    network : Network
+        Its choices: any of ``models/networks``.
+    loss : Loss or None
+        What is made small; None takes Huber's.
+    training : Training
+        How it is trained.
+    demean : bool
+        Whether to learn returns relative to the other instruments of the same time.
+    max_samples : int
+        About how many samples it learns from; times are dropped evenly.
+    """
+
+    network: "Network"
+    loss: "Loss | None" = None
+    training: Training = field(default_factory=Training)
+    demean: bool = True
+    max_samples: int = 1_000_000
+
+    def fit(self, dataset: Dataset, seed: int) -> "DeepForecaster":
+        """Learn from every sample but those of the validation span, which chooses the epoch.
+
+        Raises
+        ------
+        DataError
+            If there are fewer than 30 samples, or training breaks down.
+        """
+        from quantdesk.models.learning.fit import fit
+        from quantdesk.models.learning.losses import Huber
+
+        return fit(self.network, self.loss or Huber(), self.training, self.demean, self.max_samples, dataset, seed)

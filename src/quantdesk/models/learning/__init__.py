@@ -1,0 +1,1 @@
+"""How networks learn: windows, losses, the one loop, and what is kept of it."""

@@ -1,0 +1,141 @@
+"""A trained network: immutable, picklable, and the same to the bit whatever else is forecast beside."""
+
+import io
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from quantdesk.domain.arrays import Float64, Ints
+from quantdesk.domain.dataset import Dataset
+from quantdesk.domain.forecast import Forecasts
+from quantdesk.models.fitting import Scaler, completed, horizon_volatility, spread_around
+from quantdesk.models.learning.loop import Effort
+from quantdesk.models.learning.losses import Loss, Quantiles
+from quantdesk.models.learning.network import Network
+from quantdesk.models.learning.scaled import Scaled
+from quantdesk.models.learning.windows import gather, resident
+
+CHUNK = 512
+"""Windows answered at a time."""
+
+STEPS = 8
+"""Points on the way from the training mean to the input, along which contributions are added up."""
+
+
+@dataclass(frozen=True, eq=False)
+class DeepForecaster:
+    """Ask a trained network.
+
+    Parameters
+    ----------
+    network : Network
+        Its choices.
+    loss : Loss
+        How its outputs are read.
+    scaler : Scaler
+        Fitted on the training span.
+    weights : bytes
+        The trained module's state, as torch writes it.
+    residuals : Float64
+        Quantiles of standardised errors on the validation span (n_horizons, n_levels).
+    shares : Float64
+        Each feature's share of what moves the outputs (n_features,).
+    effort : Effort
+        What training took.
+    """
+
+    network: Network
+    loss: Loss
+    scaler: Scaler
+    weights: bytes
+    residuals: Float64
+    shares: Float64
+    effort: Effort
+
+    @property
+    def lookback(self) -> int:
+        """Rows on which one forecast depends: the window."""
+        return self.network.lookback
+
+    @property
+    def module(self) -> Scaled:
+        """Rebuild the module, in evaluation mode and double precision on the CPU."""
+        return _module(self.network, self.loss.width, len(self.residuals), self.weights)
+
+    def forecast(self, dataset: Dataset) -> Forecasts:
+        """Forecast every time; what a window lacks counts as the training mean.
+
+        A network trained for quantiles says them itself; the others say a mean, around which the
+        errors of the validation span are laid.
+        """
+        times, instruments = np.nonzero(dataset.is_valid)
+        outputs = self._answers(dataset, times * len(dataset.symbols) + instruments)
+        unit = horizon_volatility(dataset)
+        if not isinstance(self.loss, Quantiles):
+            mean = np.full(dataset.labels.shape, np.nan)
+            mean[times, instruments] = self.loss.mean(outputs).double().numpy()
+            return spread_around(dataset, mean * unit, self.residuals)
+        quantiles = np.full((*dataset.labels.shape, outputs.shape[-1]), np.nan)
+        quantiles[times, instruments] = np.sort(outputs.double().numpy(), axis=-1)
+        return Forecasts(dataset.times, dataset.symbols, dataset.horizons, quantiles * unit[..., None])
+
+    def contributions(self, dataset: Dataset) -> Float64:
+        """Integrate gradients from the training mean to the input (Sundararajan, Taly & Yan 2017), summed over the window."""
+        mean = self.forecast(dataset).mean
+        parts = np.zeros((*mean.shape, len(self.shares)))
+        times, instruments = np.nonzero(dataset.is_valid)
+        rows = torch.from_numpy(times * len(dataset.symbols) + instruments)
+        table, found = resident(dataset.features, torch.device("cpu")), []
+        for chunk in torch.split(rows, CHUNK) if len(rows) else ():
+            found.append(self._integrated(gather(table, chunk, len(dataset.symbols), self.lookback).double()))
+        if found:
+            parts[times, instruments] = torch.cat(found).double().numpy()
+        return completed(parts * horizon_volatility(dataset)[..., None], mean)
+
+    def importance(self) -> Float64:
+        """Return each feature's share (n_features,)."""
+        return self.shares
+
+    def _answers(self, dataset: Dataset, rows: Ints) -> Tensor:
+        # In double precision, rounded to single: products round differently with what else is in a batch,
+        # and a forecast must not depend on that.
+        module, table = self.module, resident(dataset.features, torch.device("cpu"))
+        found = [torch.empty(0, len(self.residuals), self.loss.width)]
+        with torch.inference_mode():
+            for chunk in torch.split(torch.from_numpy(rows), CHUNK) if len(rows) else ():
+                windows = gather(table, chunk, len(dataset.symbols), self.lookback)
+                found.append(module(windows.double()).float())
+        return torch.cat(found)
+
+    def _integrated(self, windows: Tensor) -> Tensor:
+        module = self.module
+        scaled, total = module.scale(windows), []
+        for horizon in range(len(self.residuals)):
+            slopes = torch.zeros_like(scaled)
+            for step in range(STEPS):
+                at = (scaled * ((step + 0.5) / STEPS)).requires_grad_()
+                said = self.loss.mean(module.answer(at))[:, horizon].sum()
+                slopes += torch.autograd.grad(said, at)[0] / STEPS
+            total.append((slopes * scaled).sum(dim=1).detach())
+        return torch.stack(total, dim=1)
+
+
+def pack(module: Scaled) -> bytes:
+    """Write a module's state."""
+    file = io.BytesIO()
+    torch.save({name: value.cpu() for name, value in module.state_dict().items()}, file)
+    return file.getvalue()
+
+
+@lru_cache(maxsize=16)
+def _module(network: Network, width: int, n_horizons: int, weights: bytes) -> Scaled:
+    state = torch.load(io.BytesIO(weights), weights_only=True)
+    n_features = len(state["centre"])
+    blank = Scaler(np.zeros(n_features), np.ones(n_features), np.ones(n_features))
+    with torch.random.fork_rng(devices=[]):
+        module = Scaled(network, blank, n_horizons, width)
+    module.load_state_dict(state)
+    return module.double().eval()

@@ -1,0 +1,1 @@
+"""Networks: one file each, its choices and its module."""

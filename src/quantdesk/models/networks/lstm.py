@@ -1,0 +1,57 @@
+"""Long short-term memory, with attention over what it has seen."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class LSTM:
+    """Read the window step by step (Hochreiter & Schmidhuber 1997), and pool by attention (Bahdanau et al. 2015).
+
+    Parameters
+    ----------
+    lookback : int
+        Times in a window.
+    hidden : int
+        Units of each layer.
+    layers : int
+        Layers, each reading the one below.
+    dropout : float
+        Between the layers, and before the head.
+    is_residual : bool
+        Whether each layer adds to what it read rather than replaces it.
+    """
+
+    lookback: int = 60
+    hidden: int = 64
+    layers: int = 2
+    dropout: float = 0.1
+    is_residual: bool = True
+
+    def build(self, n_features: int, n_outputs: int) -> nn.Module:
+        """Make the layers."""
+        return _LSTM(self, n_features, n_outputs)
+
+
+class _LSTM(nn.Module):
+    def __init__(self, choices: LSTM, n_features: int, n_outputs: int) -> None:
+        super().__init__()
+        self.is_residual = choices.is_residual
+        sizes = [n_features, *[choices.hidden] * choices.layers]
+        self.layers = nn.ModuleList(nn.LSTM(before, after, batch_first=True) for before, after in pairwise(sizes))
+        self.norms = nn.ModuleList(nn.LayerNorm(choices.hidden) for _ in range(choices.layers))
+        self.dropout = nn.Dropout(choices.dropout)
+        self.attention = nn.Linear(choices.hidden, 1)
+        self.head = nn.Linear(2 * choices.hidden, n_outputs)
+
+    def forward(self, windows: Tensor) -> Tensor:
+        state = windows
+        for layer, norm in zip(self.layers, self.norms, strict=True):
+            out, _ = layer(state)
+            is_same = self.is_residual and out.shape == state.shape
+            state = self.dropout(norm(out + state if is_same else out))
+        weights = torch.softmax(self.attention(state), dim=1)
+        return self.head(torch.cat([(weights * state).sum(dim=1), state[:, -1]], dim=-1))  # type: ignore[no-any-return]

@@ -1,0 +1,113 @@
+"""A transformer that reads patches of each series by itself."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+@dataclass(frozen=True)
+class PatchTST:
+    """Cut each channel into patches and encode them with shared weights (Nie et al. 2023).
+
+    Parameters
+    ----------
+    lookback : int
+        Times in a window.
+    patch, stride : int
+        Times in a patch, and from one to the next; the end is repeated to fill a last one.
+    width, heads, layers, inner : int
+        Of the encoder: size of a patch's state, attention heads, layers, units of the feed-forward part.
+    dropout : float
+        In every layer.
+    is_reversible : bool
+        Whether each window is standardised by itself and the outputs brought back to its units (Kim et al. 2022):
+        right where a series forecasts itself, wrong where features forecast something else.
+    """
+
+    lookback: int = 60
+    patch: int = 12
+    stride: int = 6
+    width: int = 32
+    heads: int = 4
+    layers: int = 2
+    inner: int = 64
+    dropout: float = 0.2
+    is_reversible: bool = False
+
+    @property
+    def n_patches(self) -> int:
+        """Patches of one channel."""
+        return (self.lookback - self.patch) // self.stride + 2
+
+    def build(self, n_features: int, n_outputs: int) -> nn.Module:
+        """Make the encoder and its head."""
+        return _PatchTST(self, n_features, n_outputs)
+
+
+class _PatchTST(nn.Module):
+    def __init__(self, choices: PatchTST, n_features: int, n_outputs: int) -> None:
+        super().__init__()
+        self.choices = choices
+        self.embed = nn.Linear(choices.patch, choices.width)
+        self.places = nn.Parameter(torch.empty(choices.n_patches, choices.width).uniform_(-0.02, 0.02))
+        self.dropout = nn.Dropout(choices.dropout)
+        self.layers = nn.ModuleList(_Layer(choices) for _ in range(choices.layers))
+        self.head = nn.Linear(n_features * choices.n_patches * choices.width, n_outputs)
+
+    def forward(self, windows: Tensor) -> Tensor:
+        series = windows.transpose(1, 2)
+        if self.choices.is_reversible:
+            middle = series.mean(dim=-1, keepdim=True).detach()
+            spread = torch.sqrt(series.var(dim=-1, keepdim=True, unbiased=False) + 1e-5).detach()
+            out: Tensor = self.head(self.encode((series - middle) / spread).flatten(1))
+            return out * spread[:, 0] + middle[:, 0]
+        plain: Tensor = self.head(self.encode(series).flatten(1))
+        return plain
+
+    def encode(self, series: Tensor) -> Tensor:
+        """Encode (n, n_features, lookback) to (n, n_features, n_patches, width)."""
+        state = self.attend(self.dropout(self.embed(self.patches(series)) + self.places))
+        return state.reshape(len(series), -1, *state.shape[1:])
+
+    def patches(self, series: Tensor) -> Tensor:
+        """Cut (n, n_features, lookback) into (n * n_features, n_patches, patch)."""
+        filled = functional.pad(series, (0, self.choices.stride), mode="replicate")
+        return filled.unfold(-1, self.choices.patch, self.choices.stride).flatten(0, 1)
+
+    def attend(self, state: Tensor) -> Tensor:
+        """Run the layers, each adding the one before's scores to its own (He et al. 2021)."""
+        scores: Tensor | None = None
+        for layer in self.layers:
+            state, scores = layer(state, scores)
+        return state
+
+
+class _Layer(nn.Module):
+    def __init__(self, choices: PatchTST) -> None:
+        super().__init__()
+        self.heads = choices.heads
+        self.read = nn.Linear(choices.width, 3 * choices.width)
+        self.write = nn.Linear(choices.width, choices.width)
+        self.inner = nn.Sequential(
+            nn.Linear(choices.width, choices.inner),
+            nn.GELU(),
+            nn.Dropout(choices.dropout),
+            nn.Linear(choices.inner, choices.width),
+        )
+        self.norms = nn.ModuleList(nn.BatchNorm1d(choices.width) for _ in range(2))
+        self.dropout = nn.Dropout(choices.dropout)
+
+    def forward(self, state: Tensor, before: Tensor | None) -> tuple[Tensor, Tensor]:
+        query, key, value = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in self.read(state).chunk(3, dim=-1))
+        scores = query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5
+        if before is not None:
+            scores = scores + before
+        mixed = (torch.softmax(scores, dim=-1) @ value).transpose(1, 2).flatten(2)
+        state = self._normal(0, state + self.dropout(self.write(mixed)))
+        return self._normal(1, state + self.dropout(self.inner(state))), scores
+
+    def _normal(self, which: int, state: Tensor) -> Tensor:
+        out: Tensor = self.norms[which](state.transpose(1, 2)).transpose(1, 2)
+        return out

@@ -1,0 +1,62 @@
+"""Convolutions over time that see further at every layer, and never ahead."""
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+@dataclass(frozen=True)
+class TCN:
+    """Stack dilated causal convolutions with residual paths (Bai, Kolter & Koltun 2018).
+
+    Parameters
+    ----------
+    lookback : int
+        Times in a window.
+    channels : int
+        Of every layer.
+    kernel : int
+        Times that one convolution reads.
+    layers : int
+        Blocks; the dilation doubles from one to the next.
+    dropout : float
+        After each convolution.
+    """
+
+    lookback: int = 60
+    channels: int = 48
+    kernel: int = 3
+    layers: int = 4
+    dropout: float = 0.1
+
+    def build(self, n_features: int, n_outputs: int) -> nn.Module:
+        """Make the blocks and the head."""
+        sizes = [n_features, *[self.channels] * self.layers]
+        blocks = [_Block(sizes[i], sizes[i + 1], self.kernel, 2**i, self.dropout) for i in range(self.layers)]
+        return nn.Sequential(_TimeLast(), *blocks, _Present(), nn.Linear(self.channels, n_outputs))
+
+
+class _TimeLast(nn.Module):
+    def forward(self, windows: Tensor) -> Tensor:
+        return windows.transpose(1, 2)
+
+
+class _Present(nn.Module):
+    def forward(self, series: Tensor) -> Tensor:
+        return series[..., -1]
+
+
+class _Block(nn.Module):
+    def __init__(self, before: int, after: int, kernel: int, dilation: int, dropout: float) -> None:
+        super().__init__()
+        self.reach = (kernel - 1) * dilation
+        self.first = nn.Conv1d(before, after, kernel, dilation=dilation)
+        self.second = nn.Conv1d(after, after, kernel, dilation=dilation)
+        self.dropout = nn.Dropout(dropout)
+        self.path = nn.Identity() if before == after else nn.Conv1d(before, after, 1)
+
+    def forward(self, series: Tensor) -> Tensor:
+        out = self.dropout(functional.relu(self.first(functional.pad(series, (self.reach, 0)))))
+        out = self.dropout(functional.relu(self.second(functional.pad(out, (self.reach, 0)))))
+        return functional.relu(out + self.path(series))

@@ -1,0 +1,68 @@
+"""Attention over the window."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Transformer:
+    """Let every time of the window attend to those before it (Vaswani et al. 2017), norms first (Xiong et al. 2020).
+
+    Parameters
+    ----------
+    lookback : int
+        Times in a window.
+    width : int
+        Size of each time's state, a multiple of ``heads``.
+    heads, layers : int
+        Of the attention.
+    dropout : float
+        In every layer.
+    is_causal : bool
+        Whether a time attends to itself and earlier ones only.
+    """
+
+    lookback: int = 60
+    width: int = 48
+    heads: int = 4
+    layers: int = 2
+    dropout: float = 0.1
+    is_causal: bool = True
+
+    def build(self, n_features: int, n_outputs: int) -> nn.Module:
+        """Make the encoder and its head."""
+        return _Transformer(self, n_features, n_outputs)
+
+
+class _Transformer(nn.Module):
+    places: Tensor
+    mask: Tensor
+
+    def __init__(self, choices: Transformer, n_features: int, n_outputs: int) -> None:
+        super().__init__()
+        self.embed = nn.Linear(n_features, choices.width)
+        self.register_buffer("places", positions(choices.lookback, choices.width))
+        later = torch.full((choices.lookback, choices.lookback), -math.inf).triu(1)
+        self.register_buffer("mask", later if choices.is_causal else torch.zeros(choices.lookback, choices.lookback))
+        layer = nn.TransformerEncoderLayer(
+            choices.width, choices.heads, 4 * choices.width, choices.dropout, "gelu", batch_first=True, norm_first=True
+        )
+        self.encoder = nn.TransformerEncoder(layer, choices.layers, nn.LayerNorm(choices.width), enable_nested_tensor=False)
+        self.head = nn.Linear(choices.width, n_outputs)
+
+    def forward(self, windows: Tensor) -> Tensor:
+        state = self.encoder(self.embed(windows) + self.places, mask=self.mask)
+        out: Tensor = self.head(state[:, -1])
+        return out
+
+
+def positions(lookback: int, width: int) -> Tensor:
+    """Encode places by sines and cosines of falling frequency (lookback, width): Vaswani et al. 2017, section 3.5."""
+    place = torch.arange(lookback)[:, None]
+    rate = torch.exp(torch.arange(0, width, 2) * (-math.log(10_000.0) / width))
+    table = torch.zeros(lookback, width)
+    table[:, 0::2], table[:, 1::2] = torch.sin(place * rate), torch.cos(place * rate)[:, : width // 2]
+    return table

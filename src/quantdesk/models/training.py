@@ -1,0 +1,86 @@
+"""How networks are trained: every knob in one place."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from quantdesk.domain.errors import StrategyError
+
+Schedule = Literal["constant", "cosine", "restarts", "plateau"]
+"""How the learning rate goes down: never, along a cosine, along cosines that start again, or when nothing improves."""
+
+Precision = Literal["float32", "bfloat16"]
+
+
+@dataclass(frozen=True)
+class Training:
+    """Choose how a network is trained.
+
+    Parameters
+    ----------
+    epochs : int
+        Passes over the samples, at most.
+    batch : int
+        Samples a step.
+    learning_rate, weight_decay : float
+        Of AdamW (Loshchilov & Hutter 2019).
+    schedule : Schedule
+        How the learning rate goes down.
+    patience : int
+        Epochs without a better loss on the validation span after which training stops; 0 never stops.
+    validation_share : float
+        Last share of the training times that chooses the epoch; labels that reach into it do not
+        train. 0 trains on everything and keeps the last epoch.
+    clip : float
+        Largest norm of the gradient.
+    accumulate : int
+        Batches whose gradients make one step.
+    precision : Precision
+        Of the products; weights and sums stay float32.
+    is_compiled : bool
+        Whether ``torch.compile`` is tried first.
+    device : str
+        ``auto`` takes CUDA, then Apple's MPS, then the CPU.
+    n_threads : int
+        On the CPU; fixed, because sums depend on it in the last digits. One by default: folds and seeds run
+        side by side, and threads that wait for one another are slow on a busy machine.
+    checkpoint : Path or None
+        Where training is kept after each epoch and every ``checkpoint_seconds``, so that a kill costs
+        little; a finished training removes it.
+    checkpoint_seconds : float
+        See ``checkpoint``.
+
+    Raises
+    ------
+    StrategyError
+        If a knob is outside its range.
+    """
+
+    epochs: int = 20
+    batch: int = 1024
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-2
+    schedule: Schedule = "cosine"
+    patience: int = 4
+    validation_share: float = 0.15
+    clip: float = 1.0
+    accumulate: int = 1
+    precision: Precision = "float32"
+    is_compiled: bool = False
+    device: str = "auto"
+    n_threads: int = 1
+    checkpoint: Path | None = None
+    checkpoint_seconds: float = 60.0
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch", "accumulate", "n_threads"):
+            if getattr(self, name) < 1:
+                raise StrategyError(f"Training.{name} is {getattr(self, name)}", "1 or more", "correct it")
+        for name in ("learning_rate", "clip"):
+            if not getattr(self, name) > 0:
+                raise StrategyError(f"Training.{name} is {getattr(self, name)}", "a positive number", "correct it")
+        if not 0 <= self.validation_share < 1:
+            raise StrategyError(f"Training.validation_share is {self.validation_share}", "from 0 to below 1", "correct it")
+        for name, kinds in (("schedule", get_args(Schedule)), ("precision", get_args(Precision))):
+            if getattr(self, name) not in kinds:
+                raise StrategyError(f"Training.{name} is {getattr(self, name)!r}", f"one of {', '.join(kinds)}", "choose one")
