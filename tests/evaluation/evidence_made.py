@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from quantdesk.evaluation.evidence import Evidence, Selection
+from quantdesk.evaluation.evidence import Evidence, Placebos, Selection, Shuffles
 from quantdesk.evaluation.resampling import Interval
 from quantdesk.evaluation.robustness.findings import (
     Capacity,
@@ -53,4 +53,15 @@ def with_trip(share: float, without: float, name: str = "long NVDA") -> Robustne
 def evidence(selection: Selection | None = None) -> Evidence:
     """Hold all of it, with one trial made so far where no other selection is given."""
     alone = Selection(1, 1.0, 0.2, Interval(-0.5, 1.0, 2.5, 0.95, 4.0), None, None)
-    return Evidence(selection or alone, None, sound())
+    return Evidence(selection or alone, None, sound(), shuffles(), None)
+
+
+def shuffles() -> Shuffles:
+    """Hold earlier decisions that did worse, all of them."""
+    return Shuffles(np.linspace(-1.0, 0.5, 9), np.linspace(-0.02, 0.01, 9), 1.2, 0.03, 0.1, 0.1)
+
+
+def placebos(*sharpes: float) -> Placebos:
+    """Hold what twins earned beside a real run of 1.0."""
+    values = np.array(sharpes)
+    return Placebos(("resampled prices",) * len(values), values, values, values / 50, 1.0, 1.0, 0.03, 60.0)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from evidence_made import evidence
+from evidence_made import evidence, placebos
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,6 +27,7 @@ def judged(
     alpha_alone: float = 0.99,
     baselines: dict[str, float] | None = None,
     caveats: tuple[str, ...] = (),
+    twins: tuple[float, ...] = (),
 ) -> Verdict:
     return judge(
         replace(PERFORMANCE, sharpe=sharpe),
@@ -35,7 +36,7 @@ def judged(
         replace(SIGNIFICANCE, deflated_sharpe=alpha, probabilistic_sharpe=alpha_alone),
         {name: replace(PERFORMANCE, sharpe=value) for name, value in (baselines or BASELINES).items()},
         SCORES,
-        EVIDENCE,
+        replace(EVIDENCE, placebos=placebos(*twins) if twins else None),
         caveats,
     )
 
@@ -78,6 +79,8 @@ HEADLINE_OF: dict[str, tuple[Verdict, str, str]] = {
         "it never traded",
     ),
     "survivors": (judged(caveats=(f"{SURVIVORS_ONLY}: today's list",)), "weak", "the data holds survivors only"),
+    "as good as its twins": (judged(twins=(0.2, 1.0, -0.3)), "weak", "it earned as much where there was nothing to learn"),
+    "better than its twins": (judged(twins=(0.2, 0.9, -0.3)), "evidence", "luck is an unlikely explanation"),
     "simpler": (judged(baselines={**BASELINES, "linear": 1.2}), "evidence", "the simpler linear model does as well"),
 }
 
@@ -88,7 +91,7 @@ def test_every_grade_and_every_headline_can_be_reached(case: str) -> None:
     assert verdict.grade == grade
     assert verdict.headline.startswith(HEADLINES[grade] + ": ")
     assert words in verdict.headline
-    assert len(verdict.reasons) == 6
+    assert len(verdict.reasons) == 7 + ("twins" in case)
 
 
 def test_a_confidence_of_exactly_095_is_enough_and_a_hair_less_is_not() -> None:
@@ -137,13 +140,14 @@ def test_a_record_of_under_sixty_bars_has_no_verdict() -> None:
 
 
 def test_reasons_give_the_numbers_behind_the_verdict() -> None:
-    luck, market, baseline, costs, forecasts, length = judged().reasons
+    luck, market, baseline, costs, forecasts, shuffled, length = judged().reasons
     assert "one of 2 strategies tried on this data, of which noise would bring the best to 0.50" in luck
     assert "97 %" in luck
     assert "truly above zero is 99 %" in market
     assert "beats the best baseline, linear: 1.00 against 0.80" in baseline
     assert "Costs took 3.0% a year: the Sharpe ratio before them was 1.50" in costs
     assert "rank IC of 0.040 (t = 2.5) 5 bars ahead" in forecasts
+    assert "do as well with a chance of 10 %" in shuffled
     assert "4.0 years were traded out of sample; at this Sharpe ratio 2.7 are needed" in length
 
 

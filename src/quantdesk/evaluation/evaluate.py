@@ -14,8 +14,10 @@ from quantdesk.domain.progress import Tell, silent
 from quantdesk.evaluation import scores as score
 from quantdesk.evaluation import significance as luck
 from quantdesk.evaluation.backtest import at_no_cost, cost_curve, track_of
-from quantdesk.evaluation.evidence import Evidence, Selection
+from quantdesk.evaluation.evidence import Evidence, Placebos, Selection
 from quantdesk.evaluation.outcome import Evaluation, ForecastScores, Track
+from quantdesk.evaluation.placebo.placebo import earned, placebos
+from quantdesk.evaluation.placebo.shuffles import shuffles
 from quantdesk.evaluation.plan import Plan
 from quantdesk.evaluation.rehearsal import Clock, Rehearsal, rehearse
 from quantdesk.evaluation.resampling import independent_bars
@@ -72,6 +74,8 @@ def evaluate(
     before = tried_on(trials, receipt["data"], panel.name)
     evidence = _evidence(made, plan, run_id, before, tell)
     clock.lap("weighing evidence")
+    evidence = replace(evidence, placebos=_placebos(made, plan, tell))
+    clock.lap("placebos")
     caveats = panel.caveats + unlisted_runs(plan.home, {run_id, *(trial.run_id for trial in trials)})
     caveats += fragile(evidence.robustness)[:MOST_CAVEATS]
     evaluation = _judged(made, plan, run_id, receipt["data"], len(before) + 1, evidence, caveats)
@@ -89,7 +93,17 @@ def _evidence(made: Rehearsal, plan: Plan, run_id: str, before: list[Trial], tel
         selection=selection(plan.home, run_id, before, track, market, score.performance(track).bars_per_year),
         comparison=compare(forecasts, made.dataset.labels[rows], made.dataset.scale[rows], horizon),
         robustness=robustness(made.strategy, made.learned, made.traded, made.setting, plan, tell),
+        shuffles=shuffles(made.learned, made.dataset.labels[rows], made.traded.targets, made.setting, horizon, seed=plan.seed),
+        placebos=None,
     )
+
+
+def _placebos(made: Rehearsal, plan: Plan, tell: Tell) -> Placebos | None:
+    if not plan.n_placebos:
+        return None
+    market = made.beside.tracks["equal weight"]
+    real = earned(made.learned, made.dataset, made.strategy.horizon, made.traded.track, market)
+    return placebos(made.strategy, made.setting.panel, plan, real, tell)
 
 
 def _judged(

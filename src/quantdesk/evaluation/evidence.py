@@ -51,14 +51,14 @@ class Placebos:
 
 @dataclass(frozen=True, eq=False)
 class Shuffles:
-    """Hold what the same decisions and forecasts give at other times, without learning anything again.
+    """Hold what the same decisions and forecasts give at later times, without learning anything again.
 
     Parameters
     ----------
     sharpes : Float64
-        Net annual Sharpe ratios of the decisions taken in another order of times (n_draws,).
+        Annual Sharpe ratios of earlier decisions at each time, charged what the real run paid (n_draws,).
     rank_ics : Float64
-        Mean rank IC of the forecasts set against the outcomes of other times (n_draws,).
+        Mean rank IC of the forecasts set against the outcomes of later times (n_draws,).
     real_sharpe, real_rank_ic : float
         In the true order.
     sharpe_p, rank_ic_p : float
@@ -142,8 +142,14 @@ class Evidence:
         The forecasts beside simpler ones; None where there are too few bars.
     robustness : Robustness
         What becomes of the result when something changes a little.
+    shuffles : Shuffles
+        What the same decisions give at later times.
+    placebos : Placebos or None
+        What the whole pipeline earns where there is nothing to earn; None where none was asked for.
     """
 
     selection: Selection
     comparison: Comparison | None
     robustness: Robustness
+    shuffles: Shuffles
+    placebos: Placebos | None

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from quantdesk.domain.errors import DeskError
-from quantdesk.evaluation.evidence import Evidence, Selection
+from quantdesk.evaluation.evidence import Evidence, Placebos, Selection
 from quantdesk.evaluation.outcome import ForecastScores, Performance, Verdict
 from quantdesk.evaluation.significance import Significance
 
@@ -38,7 +38,7 @@ def judge(
     """Decide what the numbers allow.
 
     ``evidence`` asks for all of: a deflated Sharpe ratio of 0.95 after costs; the same for what is
-    left once the market is taken out; and more than both passive baselines. ``weak`` asks that what
+    left once the market is taken out; more than both passive baselines; and more than every placebo. ``weak`` asks that what
     is left once the market is taken out beats zero at 0.95 before trials are counted. Anything else
     is none. A simpler model that does as well takes no edge away, but the headline says so.
     Data of survivors only supports no more than ``weak``: the losers that a strategy might have
@@ -78,8 +78,10 @@ def judge(
     elif performance.sharpe <= 0:
         why = f"after costs it earned a Sharpe ratio of {said(performance.sharpe)}"
     elif alpha.probabilistic_sharpe >= CONFIDENCE:
-        grade = "evidence" if is_deflated and beats_holding and not flattered else "weak"
-        why = _because(is_deflated, beats_holding, flattered)
+        why = _short_of(is_deflated, beats_holding, flattered, evidence.placebos)
+        grade, why = (
+            ("weak", why) if why else ("evidence", "after costs, trials and the market, luck is an unlikely explanation")
+        )
         if baselines[best].sharpe > performance.sharpe and best not in PASSIVE:
             why += f"; the simpler {best} model does as well"
     reasons = (
@@ -88,20 +90,21 @@ def judge(
         _baseline(performance, best, baselines[best]),
         _costs(performance, gross),
         _forecasts(scores),
+        *_twins(evidence),
         _length(net, performance),
         *_choice(evidence.selection),
     )
     return Verdict(grade, f"{HEADLINES[grade]}: {why}", reasons, caveats)
 
 
-def _because(is_deflated: bool, beats_holding: bool, flattered: bool) -> str:
+def _short_of(is_deflated: bool, beats_holding: bool, flattered: bool, placebos: Placebos | None) -> str:
     if not is_deflated:
         return "it may be the best of several tries"
     if not beats_holding:
         return "holding everything earned more for the risk"
-    if flattered:
-        return "the data holds survivors only, which flatters what it held"
-    return "after costs, trials and the market, luck is an unlikely explanation"
+    if placebos is not None and placebos.rank > 1:
+        return "it earned as much where there was nothing to learn"
+    return "the data holds survivors only, which flatters what it held" if flattered else ""
 
 
 def said(value: float, digits: int = 2) -> str:
@@ -174,3 +177,12 @@ def _choice(chosen: Selection) -> tuple[str, ...]:
         f"{100 * found.noise[1]:.0f} %; were none better than the market, the best of them would do as well with a chance of "
         f"{chance(chosen.superiority.consistent)}.",
     )
+
+
+def _twins(evidence: Evidence) -> tuple[str, ...]:
+    shuffled = f"Earlier decisions in place of each day's own do as well with a chance of {chance(evidence.shuffles.sharpe_p)}."
+    if evidence.placebos is None:
+        return (shuffled,)
+    n_twins, n_better = len(evidence.placebos.sharpes), evidence.placebos.rank - 1
+    twins = f"In {n_better} of {n_twins} twins of the market without an edge, the same pipeline earned as much or more."
+    return (twins, shuffled)

@@ -4,7 +4,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from quantdesk.evaluation.outcome import Evaluation
-from quantdesk.evaluation.report import choice, earnings, foresight, opening, record, robustness
+from quantdesk.evaluation.report import choice, earnings, foresight, opening, placebo, record, robustness
 from quantdesk.evaluation.report.wording import escape
 
 _CONTENTS = (
@@ -19,6 +19,7 @@ _CONTENTS = (
     ("folds", "Folds"),
     ("trades", "Trades"),
     ("chance", "Luck"),
+    ("placebo", "Placebos"),
     ("choice", "Choice"),
     ("rivals", "Rivals"),
     ("receipts", "Receipts"),
@@ -65,6 +66,7 @@ def _body(evaluation: Evaluation) -> str:
         record.folds(evaluation),
         record.trades(evaluation.fills, evaluation.track.times),
         record.chance(evaluation),
+        placebo.section(evaluation.evidence.placebos, evaluation.evidence.shuffles),
         choice.choice(evaluation.evidence),
         choice.rivals(evaluation.evidence.comparison),
         record.receipts(evaluation),
