@@ -1,10 +1,18 @@
 """Run one function over many tasks: in this process, in several, or on a cluster."""
 
-from collections.abc import Callable, Sequence
+import hashlib
+import os
+import pickle
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from quantdesk.compute_local import in_processes
+from quantdesk.compute_ray import on_ray
+from quantdesk.compute_task import IN_WORKER, one_thread, packed, pickled
+from quantdesk.domain.errors import ComputeError
 from quantdesk.domain.progress import Tell, silent
 
 Shared = TypeVar("Shared")
@@ -14,21 +22,40 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Compute:
-    """Choose where tasks run. The choice changes no result.
+    """Choose where tasks run. The choice changes no result: wherever it runs, a task has one native thread.
 
     Parameters
     ----------
     on : str
-        ``local``, ``ray`` or ``ray://HOST:PORT``.
+        ``local``; ``ray``, the cluster at ``RAY_ADDRESS`` or one started on this machine; or ``ray://HOST:PORT``.
     workers : int
-        Processes side by side; 1 runs in this process, 0 takes one a core.
+        Tasks side by side; 1 runs in this process, 0 takes one a core. A cluster that is already
+        there goes by its own cores.
     kept : Path or None
-        Folder where finished tasks are kept, so that a driver that was lost resumes from them.
+        Folder where finished tasks are kept until all are, so that a driver that was lost resumes
+        from them. Each belongs to the function's name, the task, and every byte that is shared.
+        Changed code is not noticed: name the folder after the run, whose id covers the code.
+
+    Raises
+    ------
+    ComputeError
+        If there is no such place, or fewer than no workers.
     """
 
     on: str = "local"
     workers: int = 1
     kept: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.on not in ("local", "ray") and not self.on.startswith("ray://"):
+            raise ComputeError(f"nothing computes on {self.on!r}", "local, ray or ray://HOST:PORT", "choose one of them")
+        if self.workers < 0:
+            raise ComputeError(f"{self.workers} workers", "a count, or 0 for one a core", "correct it")
+
+    @property
+    def processes(self) -> int:
+        """Count the tasks side by side."""
+        return self.workers or os.cpu_count() or 1
 
 
 def map(  # noqa: A001 - what it is called everywhere
@@ -39,9 +66,79 @@ def map(  # noqa: A001 - what it is called everywhere
     tell: Tell = silent,
     what: str = "working",
 ) -> list[Result]:
-    """Apply a function to each task beside what all of them share; results come in the order of the tasks."""
-    results = []
-    for done, task in enumerate(tasks):
-        tell(what, done, len(tasks))
-        results.append(function(shared, task))
-    return results
+    """Apply a function to each task beside what all of them share; results come in the order of the tasks.
+
+    In other processes what is shared is laid out once and arrives read-only; the function, and the
+    classes of what is handed over, must be found in a module or in a strategy's file. An error of
+    the function is raised here as it was, and the remaining tasks are given up. A ``map`` inside a
+    task stays in that task's process.
+
+    Raises
+    ------
+    ComputeError
+        If a task ended three processes, or something cannot be handed over.
+    """
+    compute = compute or Compute()
+    kept = _places(compute.kept, function, shared, tasks)
+    results: dict[int, Result] = dict(_found(kept))
+    missing = {position: task for position, task in enumerate(tasks) if position not in results}
+    tell(what, len(results), len(tasks))
+    with closing(_run(function, shared, missing, compute)) as done:
+        for position, result in done:
+            results[position] = result
+            if kept:
+                _keep(kept[position], result)
+            tell(what, len(results), len(tasks))
+    for place in kept:
+        place.unlink(missing_ok=True)
+    return [results[position] for position in range(len(tasks))]
+
+
+def _run(
+    function: Callable[[Shared, Task], Result], shared: Shared, tasks: dict[int, Task], compute: Compute
+) -> Generator[tuple[int, Result], None, None]:
+    if IN_WORKER in os.environ or (compute.on == "local" and compute.processes == 1):
+        return _here(function, shared, tasks)
+    if compute.on == "local":
+        return in_processes(function, shared, tasks, compute.processes)
+    return on_ray(function, shared, tasks, compute.on, compute.processes)
+
+
+def _here(
+    function: Callable[[Shared, Task], Result], shared: Shared, tasks: dict[int, Task]
+) -> Generator[tuple[int, Result], None, None]:
+    for position, task in tasks.items():
+        with one_thread():
+            result = function(shared, task)
+        yield position, result
+
+
+def _places(folder: Path | None, function: Callable[..., Any], shared: object, tasks: Sequence[object]) -> list[Path]:
+    if folder is None:
+        return []
+    folder.mkdir(parents=True, exist_ok=True)
+    common = hashlib.sha256(f"{function.__module__}.{function.__qualname__}".encode())
+    for part in packed(shared)[1:]:
+        common.update(memoryview(part).nbytes.to_bytes(8, "little"))
+        common.update(part)
+    places = []
+    for position, task in enumerate(tasks):
+        digest = common.copy()
+        digest.update(position.to_bytes(8, "little") + pickled(task))
+        places.append(folder / f"{digest.hexdigest()[:32]}.pkl")
+    return places
+
+
+def _keep(place: Path, result: object) -> None:
+    content = pickled(result)
+    beside = place.with_suffix(".part")
+    beside.write_bytes(hashlib.sha256(content).digest() + content)
+    beside.replace(place)
+
+
+def _found(places: list[Path]) -> Iterator[tuple[int, Any]]:
+    for position, place in enumerate(places):
+        whole = place.read_bytes() if place.is_file() else b""
+        seal, content = whole[:32], whole[32:]
+        if hashlib.sha256(content).digest() == seal:
+            yield position, pickle.loads(content)

@@ -38,3 +38,7 @@ class SettingsError(DeskError):
 
 class LedgerError(DeskError):
     """Refuse a journal that was altered, or an entry that does not fit it."""
+
+
+class ComputeError(DeskError):
+    """Refuse work that cannot be done where it was sent, or that ends every process it is given to."""

@@ -1,0 +1,188 @@
+"""Tasks in several processes of this machine, which read what they share from one mapped file."""
+
+import mmap
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import tempfile
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from multiprocessing.connection import wait
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any, BinaryIO, TypeVar
+
+from quantdesk.compute_task import IN_WORKER, ONE_THREAD, TRIES, Outcome, Part, attempt, opened, packed, pickled, unpacked
+from quantdesk.domain.errors import ComputeError
+
+Shared = TypeVar("Shared")
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+Layout = tuple[int, list[tuple[int, int]]]
+"""An open file, and where each part begins in it and ends, bytes."""
+
+_ALIGNED = 64
+
+
+def in_processes(
+    function: Callable[[Shared, Task], Result], shared: Shared, tasks: dict[int, Task], n_workers: int
+) -> Generator[tuple[int, Result], None, None]:
+    """Yield each task's position and result as it is done; a process that dies is replaced.
+
+    Raises
+    ------
+    ComputeError
+        If a task ended three processes.
+    """
+    waiting = deque((position, 1) for position in tasks)
+    crew: list[_Worker] = []
+    with _laid_out(packed((function, shared))) as layout:
+        try:
+            while waiting or any(worker.is_busy for worker in crew):
+                while waiting and (worker := _free(crew, n_workers, layout)):
+                    position, n_try = waiting.popleft()
+                    worker.ask(position, n_try, pickled(tasks[position]))
+                for worker in _ready(crew):
+                    outcome = worker.answer()
+                    if outcome is not None:
+                        yield worker.position, opened(outcome)
+                        continue
+                    crew.remove(worker)
+                    _refuse_deadly(worker.died(), worker.n_try, f"task {worker.position} ({tasks[worker.position]!r:.200})")
+                    waiting.appendleft((worker.position, worker.n_try + 1))
+        finally:
+            for worker in crew:
+                worker.end()
+
+
+@contextmanager
+def _laid_out(parts: list[Part]) -> Iterator[Layout]:
+    # The file has no name: whatever becomes of the driver, nothing is left of it.
+    with tempfile.TemporaryFile() as file:
+        spans = []
+        try:
+            for part in parts:
+                begin = -(-file.tell() // _ALIGNED) * _ALIGNED
+                file.seek(begin)
+                file.write(part)
+                spans.append((begin, file.tell()))
+            file.flush()
+        except OSError as error:
+            size = sum(memoryview(part).nbytes for part in parts) / 1e6
+            what = f"{size:,.0f} MB that tasks share could not be laid out in {tempfile.gettempdir()}: {error.strerror}"
+            raise ComputeError(what, "room for them once", "free space, or set TMPDIR to a larger folder") from error
+        yield file.fileno(), spans
+
+
+def _free(crew: "list[_Worker]", n_workers: int, layout: Layout) -> "_Worker | None":
+    free = next((worker for worker in crew if not worker.is_busy), None)
+    if free is None and len(crew) < n_workers:
+        free = _Worker(layout)
+        crew.append(free)
+    return free
+
+
+def _ready(crew: "list[_Worker]") -> "list[_Worker]":
+    busy: list[Any] = [worker for worker in crew if worker.is_busy]
+    ready: list[Any] = wait(busy)
+    return ready
+
+
+def _refuse_deadly(code: int, n_try: int, task: str) -> None:
+    if n_try >= TRIES:
+        how = f"signal {-code}" if code < 0 else f"exit code {code}"
+        raise ComputeError(
+            f"{task} ended {n_try} processes, the last by {how}",
+            "a function that returns or raises",
+            "signal 9 is mostly want of memory: use fewer workers; else run it with 1 worker and look",
+        )
+
+
+class _Worker:
+    # One process, started afresh (a fork would inherit locks of native threads), and what it is at.
+
+    def __init__(self, layout: Layout) -> None:
+        file, spans = layout
+        code = f"import sys; sys.path[:] = {sys.path!r}; from quantdesk.compute_local import serve; serve({file})"
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", code],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            pass_fds=(file,),
+            env={**os.environ, **ONE_THREAD, IN_WORKER: "1"},
+        )
+        self.is_busy, self.position, self.n_try = False, 0, 0
+        self._send(spans)
+
+    def fileno(self) -> int:
+        assert self._process.stdout is not None
+        return self._process.stdout.fileno()
+
+    def ask(self, position: int, n_try: int, task: bytes) -> None:
+        self.is_busy, self.position, self.n_try = True, position, n_try
+        self._send(task)
+
+    def answer(self) -> Outcome | None:
+        assert self._process.stdout is not None
+        self.is_busy = False
+        try:
+            outcome: Outcome = pickle.load(self._process.stdout)
+        except (EOFError, pickle.UnpicklingError):
+            return None
+        return outcome
+
+    def died(self) -> int:
+        # Its answers end a moment before it does; killed at once, it would not say of what it died.
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(10)
+        self.end()
+        return self._process.returncode
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout):
+            assert stream is not None
+            with suppress(BrokenPipeError):
+                stream.close()
+
+    def _send(self, message: object) -> None:
+        assert self._process.stdin is not None
+        # A process that has died is noticed when its answer is read.
+        with suppress(BrokenPipeError):
+            pickle.dump(message, self._process.stdin)
+            self._process.stdin.flush()
+
+
+def serve(file: int) -> None:
+    """Answer tasks until the driver is gone: what each process runs.
+
+    Parameters
+    ----------
+    file : int
+        Open file that holds the function and what is shared.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    asked, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    # What a task prints must not be taken for an answer, nor a task for what it asks to be typed.
+    os.dup2(2, 1)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    inbox: SimpleQueue[Any] = SimpleQueue()
+    Thread(target=_listen, args=(asked, inbox), daemon=True).start()
+    content = memoryview(mmap.mmap(file, 0, access=mmap.ACCESS_READ))
+    parts = [content[begin:end] for begin, end in inbox.get()]
+    job = cache(lambda: unpacked(parts))
+    while True:
+        pickle.dump(attempt(job, inbox.get()), answers)
+        answers.flush()
+
+
+def _listen(asked: BinaryIO, inbox: "SimpleQueue[Any]") -> None:
+    with suppress(EOFError):
+        while True:
+            inbox.put(pickle.load(asked))
+    os._exit(1)
