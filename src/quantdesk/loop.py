@@ -1,12 +1,13 @@
 """The one loop of the desk: backtest, paper and live differ in feed and broker only."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 import numpy as np
 
 from quantdesk.domain.arrays import Float64
+from quantdesk.domain.compiled import compiled
 from quantdesk.domain.panel import Panel
 from quantdesk.domain.ports import Broker, Decides, Feed
 from quantdesk.domain.trade import CashFlow, Event, Fill, Order
@@ -18,6 +19,7 @@ from quantdesk.ledger.journal import Journal, Page
 from quantdesk.ledger.ledger import Ledger
 from quantdesk.portfolio import limits as limit
 from quantdesk.portfolio.limits import Allowed, DrawdownHalt, Limits, Sectors
+from quantdesk.portfolio.moves import Moves
 
 
 @dataclass(frozen=True)
@@ -60,9 +62,9 @@ class Step:
         What the limits left of the target, before the drawdown halt.
     is_halted : bool
         Whether the drawdown halt closed everything instead.
-    events : tuple of Event
+    events : sequence of Event
         What the broker reported.
-    orders : tuple of Order
+    orders : sequence of Order
         What was submitted.
     """
 
@@ -71,8 +73,23 @@ class Step:
     held: Float64
     allowed: Allowed
     is_halted: bool
-    events: tuple[Event, ...]
-    orders: tuple[Order, ...]
+    events: Sequence[Event]
+    orders: Sequence[Order]
+
+
+@dataclass
+class _Market:
+    # What stays the same from bar to bar, and what is carried from one to the next.
+    symbols: tuple[str, ...]
+    lots: Float64
+    sectors: Sectors
+    moves: Moves
+    marks: Marks
+
+    @classmethod
+    def of(cls, panel: Panel) -> "_Market":
+        lots = np.array([instrument.lot_size for instrument in panel.instruments])
+        return cls(panel.symbols, lots, Sectors.of(panel.instruments), Moves(), Marks())
 
 
 @dataclass
@@ -107,34 +124,42 @@ class Desk:
 
     def run(self, feed: Feed) -> Iterator[Step]:
         """Trade bar after bar, yielding what each one brought."""
-        marks, sectors = Marks(), None
+        market = None
         for panel in feed:
-            marks, sectors = marks.after(panel), sectors or Sectors.of(panel.instruments)
-            events = tuple(self.broker.advance(panel))
+            market = market or _Market.of(panel)
+            market.marks = market.marks.after(panel)
+            events = self.broker.advance(panel)
             self.ledger.record(events)
-            yield self._decide(panel, marks, sectors, events)
+            yield self._decide(panel, market, events)
 
-    def _decide(self, panel: Panel, marks: Marks, sectors: Sectors, events: tuple[Event, ...]) -> Step:
-        units, equity = self.ledger.units(panel.symbols), self.ledger.equity(panel.symbols, marks.prices)
-        held = weights_of(units, marks.prices, equity)
+    def _decide(self, panel: Panel, market: _Market, events: Sequence[Event]) -> Step:
+        units, prices = self.ledger.units(market.symbols), market.marks.prices
+        equity = self.ledger.worth(units, prices)
+        held = weights_of(units, prices, equity)
         self.halt = self.halt.after(equity, self.limits)
         wanted = self.strategy.target(panel, held)
-        allowed = limit.apply(self.limits, wanted.weights, held, panel, sectors)
+        allowed = limit.apply(self.limits, wanted.weights, held, panel, market.sectors, market.moves)
         weights = np.zeros(len(held)) if self.halt.is_active else allowed.weights
-        lots = np.array([instrument.lot_size for instrument in panel.instruments])
-        trades = units_to_trade(weights, units, equity, panel.fields["close"][-1], lots)
-        orders = tuple(orders_for(self.name, panel, trades))
-        self.broker.submit(list(orders))
+        trades = units_to_trade(weights, units, equity, panel.fields["close"][-1], market.lots)
+        orders = orders_for(self.name, market.symbols, panel.now, trades)
+        self.broker.submit(orders)
         if self.journal:
-            self.journal.write(Page(panel.now, events, orders, equity))
+            self.journal.write(Page(panel.now, tuple(events), tuple(orders), equity))
         return Step(panel.now, equity, held, allowed, self.halt.is_active, events, orders)
 
 
 def weights_of(units: Float64, prices: Float64, equity: float) -> Float64:
     """Turn units held into fractions of net asset value (n_instruments,)."""
-    if equity <= 0:
-        return np.zeros(len(units))
-    return np.where(units != 0, units * np.nan_to_num(prices) / equity, 0.0)
+    return _weights_of(units, prices, equity)
+
+
+@compiled
+def _weights_of(units: Float64, prices: Float64, equity: float) -> Float64:
+    weights = np.zeros(len(units))
+    for i in range(len(units)):
+        if equity > 0.0 and np.isfinite(prices[i]):
+            weights[i] = units[i] * prices[i] / equity
+    return weights
 
 
 def open_desk(name: str, strategy: Decides, costs: Costs, limits: Limits, capital: float, opened_at: np.datetime64) -> Desk:

@@ -1,5 +1,6 @@
 """The simulated broker: when it fills, when it does not, and what it pays and charges."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 import numpy as np
@@ -9,6 +10,7 @@ from quantdesk.domain.arrays import Float64
 from quantdesk.domain.panel import Panel
 from quantdesk.domain.trade import CashFlow, Event, Fill, Order, Split
 from quantdesk.execution.costs import Costs
+from quantdesk.execution.orders import orders_for
 from quantdesk.execution.simulated import SimulatedBroker
 from small_worlds import NAN, events, panel_of
 
@@ -19,7 +21,7 @@ def order(panel: Panel, row: int, quantity: str, symbol: str = "A", order_id: st
     return Order(order_id or f"{symbol}{row}", symbol, Decimal(quantity), panel.times[row])
 
 
-def advance(broker: SimulatedBroker, panel: Panel, row: int) -> list[Event]:
+def advance(broker: SimulatedBroker, panel: Panel, row: int) -> Sequence[Event]:
     return broker.advance(panel.rows(0, row + 1))
 
 
@@ -69,6 +71,32 @@ def test_an_id_seen_before_is_ignored_even_after_it_filled() -> None:
     assert advance(broker, panel, 2) == []
 
 
+def test_of_a_decision_that_comes_again_only_what_is_new_is_traded() -> None:
+    panel = panel_of(np.full((3, 3), 100.0))
+    some, all_three = (
+        orders_for("desk", panel.symbols, panel.times[0], np.array(units)) for units in ([7.0, 0, 0], [7.0, 8, 9])
+    )
+    broker = SimulatedBroker(FREE)
+    broker.submit(some)
+    broker.submit(all_three)
+    broker.submit(list(all_three))
+    fills = advance(broker, panel, 1)
+    assert [(fill.order_id, fill.quantity) for fill in fills if isinstance(fill, Fill)] == [
+        (order.id, order.quantity) for order in all_three
+    ]
+    broker.submit(all_three)
+    assert advance(broker, panel, 2) == []
+
+
+def test_orders_of_other_columns_find_theirs() -> None:
+    panel = panel_of(np.full((2, 3), 100.0))
+    broker = SimulatedBroker(FREE)
+    broker.submit(orders_for("desk", ("C", "A"), panel.times[0], np.array([5.0, -3.0])))
+    fills = advance(broker, panel, 1)
+    assert {fill.symbol: int(fill.quantity) for fill in fills if isinstance(fill, Fill)} == {"A": -3, "C": 5}
+    assert [fill.order_id.partition("-")[2] for fill in fills if isinstance(fill, Fill)] == ["A", "C"]
+
+
 def test_a_split_multiplies_the_units_held_and_the_units_ordered() -> None:
     panel = panel_of([[100.0], [50.0], [50.0]], split=events((3, 1), r1c0=2.0))
     broker = held("10", panel)
@@ -84,7 +112,7 @@ def test_a_reverse_split_leaves_no_dust_and_an_order_too_small_for_it_is_dropped
     broker = held("100", panel)
     broker.submit([order(panel, 0, "1")])
     assert advance(broker, panel, 1) == [Split("A", Decimal(str(1 / 3)), panel.times[1])]
-    assert broker._units["A"] == 33.33333333
+    assert broker._held.tolist() == [33.33333333]
 
 
 def test_a_split_of_nothing_held_is_not_reported() -> None:

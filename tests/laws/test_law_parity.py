@@ -1,6 +1,6 @@
 """Parity: the kernel, the loop and a paper replay give the same portfolio."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from law_worlds import LEARNED, STRATEGIES, fitted, market, rehearsed, trade
 
 from quantdesk.domain.arrays import Float64
+from quantdesk.domain.batches import Fills
 from quantdesk.domain.forecast import Forecasts
 from quantdesk.domain.panel import Panel
 from quantdesk.domain.ports import Decides
@@ -133,7 +134,7 @@ def test_a_backtest_refuses_to_answer_when_the_two_paths_disagree(monkeypatch: p
 class SameCloseBroker(SimulatedBroker):
     """Fill at the close on which was decided instead of the next open."""
 
-    def advance(self, panel: Panel) -> list[Event]:
+    def advance(self, panel: Panel) -> Sequence[Event]:
         late = panel.fields["close"].copy()
         late[-1] = np.where(np.isfinite(late[-1]), late[-2] if len(late) > 1 else late[-1], np.nan)
         return super().advance(replace(panel, fields={**panel.fields, "open": late}))
@@ -142,11 +143,12 @@ class SameCloseBroker(SimulatedBroker):
 class PatientBroker(SimulatedBroker):
     """Keep the orders of a halted instrument instead of letting them lapse."""
 
-    def _fill(self, panel: Panel, column: dict[str, int]) -> list[Event]:
-        waiting = {s: o for s, o in self._orders.items() if not np.isfinite(panel.fields["close"][-1, column[s]])}
-        events = super()._fill(panel, column)
-        self._orders = waiting
-        return events
+    def _fill(self, panel: Panel) -> Fills:
+        is_halted = ~np.isfinite(panel.fields["close"][-1])
+        waiting = [batch.take(np.flatnonzero(is_halted[self._columns_of(batch)]).tolist()) for batch in self._submitted]
+        fills = super()._fill(panel)
+        self._submitted = waiting
+        return fills
 
 
 class SplitlessBroker(SimulatedBroker):

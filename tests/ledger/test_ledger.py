@@ -4,7 +4,10 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from quantdesk.domain.batches import Fills, Ids, Joined
 from quantdesk.domain.errors import LedgerError
 from quantdesk.domain.trade import CashFlow, Fill, Position, Split
 from quantdesk.ledger.ledger import Ledger
@@ -90,3 +93,47 @@ def test_a_negative_price_is_refused_with_its_order() -> None:
     with pytest.raises(LedgerError, match="fill 77 at a price of -1"):
         Ledger([fill("77", "1", "-1")])
     assert Ledger([fill("78", "-1", "0")]).cash == 0
+
+
+def batch(decision: str, quantities: list[int], prices: list[int], fees: list[int]) -> Fills:
+    symbols = tuple("ABCDEFGH"[: len(quantities)])
+    columns = np.arange(len(symbols))
+    counts = [np.array(column, dtype=np.object_) for column in (quantities, prices, fees)]
+    return Fills(symbols, columns, Ids(decision, symbols, columns), counts[0], counts[1], counts[2], NOW)
+
+
+COUNT = st.integers(-(10**22), 10**22)
+ROWS = st.lists(st.tuples(COUNT, st.integers(0, 10**16), st.integers(0, 10**12)), min_size=1, max_size=5)
+
+
+@given(st.lists(ROWS, max_size=6))
+def test_fills_in_columns_are_booked_as_one_by_one_however_large_they_are(rows: list[list[tuple[int, int, int]]]) -> None:
+    whole, single = Ledger([flow("1000")]), Ledger([flow("1000")])
+    for number, one in enumerate(rows):
+        fills = batch(f"d{number}", *(list(column) for column in zip(*one, strict=True)))
+        whole.record(Joined([], fills))
+        single.record(list(fills))
+    assert whole.cash == single.cash
+    assert whole.positions == single.positions
+    assert whole.events == single.events
+    assert whole.units(("H", "B", "A")).tolist() == single.units(("H", "B", "A")).tolist()
+
+
+def test_a_resend_in_columns_is_ignored_whole_and_in_part() -> None:
+    fills = batch("d", [10**8, 2 * 10**8], [5 * 10**8, 7 * 10**8], [0, 0])
+    ledger = Ledger([next(iter(fills))])
+    for _ in range(2):
+        ledger.record(fills)
+        ledger.record(list(fills))
+    assert ledger.cash == -19
+    assert [event.symbol for event in ledger.events] == ["A", "B"]
+
+
+def test_an_impossible_price_in_columns_is_named() -> None:
+    with pytest.raises(LedgerError, match="fill d-B at a price of -7"):
+        Ledger().record(batch("d", [10**8, 10**8], [5 * 10**8, -7 * 10**8], [0, 0]))
+
+
+def test_a_quantity_finer_than_the_desk_keeps_is_refused_with_its_order() -> None:
+    with pytest.raises(LedgerError, match=r"fill 5: a quantity of 0\.000000001"):
+        Ledger([fill("5", "0.000000001", "1")])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from quantdesk.domain.arrays import Float64
+from quantdesk.domain.bars import Bars
 from quantdesk.domain.decision import Signal
 from quantdesk.domain.errors import StrategyError
 from quantdesk.domain.forecast import LEVELS, Forecast
@@ -11,6 +12,7 @@ from quantdesk.domain.instrument import Instrument
 from quantdesk.domain.panel import Panel
 from quantdesk.domain.ports import Sizing
 from quantdesk.portfolio.sizing import Equal, FractionalKelly, VolatilityScaled
+from small_worlds import random_world
 
 
 def panel_of(returns: Float64, **fields: Float64) -> Panel:
@@ -105,6 +107,28 @@ def test_halted_bars_do_not_calm_the_volatility() -> None:
     close[30:50, 0] = np.nan
     halted = Panel(panel.times, panel.instruments, {"close": close})
     np.testing.assert_allclose(sized(VolatilityScaled(cap=1.0), [1.0, 1.0], halted), [0.5, 0.5], rtol=0.02)
+
+
+def by_definition(panel: Panel, lookback_bars: int) -> Float64:
+    """Measure the volatility on the returns that features see."""
+    bars = Bars.of(panel.rows(max(0, len(panel.times) - lookback_bars - 1), len(panel.times)))
+    returns = np.where(np.isfinite(bars.returns) & bars.is_traded, bars.returns, np.nan)
+    known = [column[np.isfinite(column)] for column in returns.T]
+    return np.array([np.std(column, ddof=1) if len(column) >= 10 else 0.0 for column in known])
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_volatility_is_that_of_total_returns_between_trades(seed: int) -> None:
+    panel, strength = random_world(seed, 90, n=8), np.ones(8)
+    for stop in (5, 15, 61, 90):
+        seen = panel.rows(0, stop)
+        volatility = by_definition(seen, 60)
+        with np.errstate(divide="ignore"):
+            floor = 0.2 * np.median(volatility[volatility > 0]) if volatility.any() else 0.0
+            inverse = np.where(volatility > 0, 1 / np.maximum(volatility, floor), 0.0)
+        expected = inverse / inverse.sum() if inverse.any() else inverse
+        found = VolatilityScaled(cap=1.0).weights(Signal(strength), forecast_of([0.01] * 8), seen)
+        np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
 def test_too_short_a_history_gives_no_weight() -> None:

@@ -4,6 +4,7 @@ import copy
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -79,7 +80,7 @@ class Panel:
         last: np.datetime64 = self.times[-1]
         return last
 
-    @property
+    @cached_property
     def symbols(self) -> tuple[str, ...]:
         """List the instruments' symbols, in column order."""
         return tuple(instrument.symbol for instrument in self.instruments)

@@ -1,6 +1,6 @@
 """What each plug-in owes: the protocols between the rooms."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
 from quantdesk.domain.arrays import Float64
@@ -108,11 +108,11 @@ class Feed(Protocol):
 class Broker(Protocol):
     """Take orders, report what became of them."""
 
-    def submit(self, orders: list[Order]) -> None:
+    def submit(self, orders: Sequence[Order]) -> None:
         """Accept orders for the next bar; an id seen before is ignored."""
         ...
 
-    def advance(self, panel: Panel) -> list[Event]:
+    def advance(self, panel: Panel) -> Sequence[Event]:
         """Report what happened in the panel's last bar: splits, cash flows, fills, in that order."""
         ...
 

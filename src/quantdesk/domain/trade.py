@@ -7,6 +7,12 @@ import numpy as np
 
 from quantdesk.domain.errors import LedgerError
 
+SCALE = 10**8
+"""Places in one unit, or in one unit of the account currency: the finest that the desk keeps."""
+
+# Below it neighbouring floats are less than 1e-8 apart, so that each count has a float of its own.
+_EXACT = 2**52
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -124,3 +130,27 @@ class CashFlow:
 
 Event = Fill | Split | CashFlow
 """What a broker can report."""
+
+
+def decimal_of(places: int) -> Decimal:
+    """Turn a count of 1e-8 into the decimal it means."""
+    return Decimal(str(places / SCALE)) if abs(places) < _EXACT else Decimal(places) / SCALE
+
+
+def places_of(quantity: Decimal, owner: str) -> int:
+    """Count the 1e-8 units in a quantity.
+
+    Raises
+    ------
+    LedgerError
+        If it is finer than that.
+    """
+    places = int(quantity * SCALE)
+    if places != quantity * SCALE:
+        raise LedgerError(f"{owner}: a quantity of {quantity:f}", "a multiple of 1e-8 units", "report it in whole 1e-8 units")
+    return places
+
+
+def after_split(places: int, ratio: Decimal) -> int:
+    """Multiply a position by a split, half to even: 1/3 must leave no dust that never closes."""
+    return int((places * ratio).to_integral_value())

@@ -1,6 +1,7 @@
 """Run the loop over history, and check the fast path against it every time."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from quantdesk.evaluation.outcome import CostCurve, Track
 from quantdesk.evaluation.scores import performance
 from quantdesk.execution.costs import Costs, Market
 from quantdesk.execution.kernel import Halt, Path, simulate
-from quantdesk.loop import Replay, fills_of, open_desk
+from quantdesk.loop import Replay, Step, fills_of, open_desk
 from quantdesk.portfolio.limits import Limits
 
 MULTIPLIERS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)
@@ -48,6 +49,11 @@ class Setting:
     limits: Limits
     capital: float
 
+    @cached_property
+    def market(self) -> Market:
+        """Read from the panel what the simulated world offers; how dear trading is plays no part in it."""
+        return Market.of(self.panel, self.costs).since(self.start)
+
 
 @dataclass(frozen=True, eq=False)
 class Backtest:
@@ -59,13 +65,18 @@ class Backtest:
         Bar by bar.
     targets : Float64
         Weights decided, limits applied (n_times, n_instruments); NaN left a position.
-    fills : tuple of Fill
-        Every trade.
+    steps : tuple of Step
+        What each bar brought.
     """
 
     track: Track
     targets: Float64
-    fills: tuple[Fill, ...]
+    steps: tuple[Step, ...]
+
+    @cached_property
+    def fills(self) -> tuple[Fill, ...]:
+        """List every trade, in time order."""
+        return fills_of(list(self.steps))
 
 
 def backtest(name: str, strategy: Decides, setting: Setting, tell: Tell = silent) -> Backtest:
@@ -87,14 +98,13 @@ def backtest(name: str, strategy: Decides, setting: Setting, tell: Tell = silent
     path = replay(targets, setting, setting.costs)
     equity = np.array([step.equity for step in steps])
     _check_parity(equity, path.equity, panel.times[start:])
-    return Backtest(_track(path, panel, start), targets, fills_of(steps))
+    return Backtest(_track(path, panel, start), targets, tuple(steps))
 
 
 def replay(targets: Float64, setting: Setting, costs: Costs) -> Path:
     """Trade given targets through the fast path, at the given costs."""
-    market = Market.of(setting.panel, costs).since(setting.start)
     halt = Halt(setting.limits.drawdown, setting.limits.cooldown_bars)
-    return simulate(targets, market, costs.rates, halt, setting.capital)
+    return simulate(targets, setting.market, costs.rates, halt, setting.capital)
 
 
 def track_of(targets: Float64, setting: Setting) -> Track:

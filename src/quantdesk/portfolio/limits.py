@@ -5,16 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from quantdesk.domain.arrays import Float64, Ints
-from quantdesk.domain.bars import carry_forward
 from quantdesk.domain.errors import SettingsError
 from quantdesk.domain.instrument import Instrument
 from quantdesk.domain.panel import Panel
+from quantdesk.portfolio.moves import VAR_LOOKBACK as VAR_LOOKBACK
+from quantdesk.portfolio.moves import Moves
 
 DRIFT = 1.25
 """A position left alone may drift to this multiple of its limit before it is cut back to it."""
-
-VAR_LOOKBACK = 251
-"""Bars of history behind the value at risk, the present one included."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +96,9 @@ class Sectors:
         return cls(names, np.array(members).reshape(len(names), len(instruments)))
 
 
-def apply(limits: Limits, weights: Float64, held: Float64, panel: Panel, sectors: Sectors) -> Allowed:
+def apply(
+    limits: Limits, weights: Float64, held: Float64, panel: Panel, sectors: Sectors, moves: Moves | None = None
+) -> Allowed:
     """Bring wanted weights within the limits.
 
     A weight of NaN stays NaN (nothing is traded) as long as what is held has not drifted past
@@ -116,6 +116,8 @@ def apply(limits: Limits, weights: Float64, held: Float64, panel: Panel, sectors
         History, of which the last ``VAR_LOOKBACK`` bars are read.
     sectors : Sectors
         Of the panel's instruments.
+    moves : Moves or None
+        What was read of the history at earlier bars, so that only the new ones are; None reads it all.
     """
     is_left = np.isnan(weights)
     slack = np.where(is_left, DRIFT, 1.0)
@@ -126,10 +128,11 @@ def apply(limits: Limits, weights: Float64, held: Float64, panel: Panel, sectors
     kept = _cap_names(limits, wanted, slack, bounds)
     kept = _cap_sectors(limits, kept, slack, sectors, bounds)
     kept = _scale(kept, float(np.abs(kept).sum()), limits.gross, slack, "gross", bounds)
-    losses = value_at_risk(kept, panel)
+    moves = (moves or Moves()).after(panel)
+    losses = moves.value_at_risk(kept)
     safe = _scale(kept, losses, limits.daily_var, slack, "daily VaR", bounds)
     is_changed = np.abs(safe - wanted) > 1e-12 * np.abs(wanted)
-    after = losses if safe is kept else value_at_risk(safe, panel)
+    after = losses if safe is kept else moves.value_at_risk(safe)
     return Allowed(np.where(is_left & ~is_changed, np.nan, safe), tuple(bounds), after)
 
 
@@ -138,22 +141,7 @@ def value_at_risk(weights: Float64, panel: Panel) -> float:
 
     The move over a halt counts on the bar that ends it; 0 under 20 bars.
     """
-    chosen = np.flatnonzero(weights)
-    start = max(0, len(panel.times) - VAR_LOOKBACK)
-    if len(panel.times) - start <= 20 or not chosen.size:
-        return 0.0
-    close = carry_forward(panel.fields["close"][start:, chosen])
-    worth = close[1:]
-    if "dividend" in panel.fields:
-        worth = worth + np.nan_to_num(panel.fields["dividend"][start + 1 :, chosen])
-    if "split" in panel.fields:
-        ratio = panel.fields["split"][start + 1 :, chosen]
-        worth = worth * np.where(ratio > 0, ratio, 1.0)
-    moves = worth / close[:-1] - 1.0
-    moves[np.isnan(moves)] = 0.0
-    outcomes = moves @ weights[chosen]
-    worst = int(0.05 * len(outcomes))
-    return max(0.0, -float(np.partition(outcomes, worst)[worst]))
+    return Moves().after(panel).value_at_risk(weights)
 
 
 def _note(bounds: list[str], where: Ints, name: str) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from quantdesk.domain.arrays import Float64
-from quantdesk.domain.bars import Bars
+from quantdesk.domain.compiled import compiled
 from quantdesk.domain.decision import Signal
 from quantdesk.domain.errors import StrategyError
 from quantdesk.domain.forecast import Forecast
@@ -132,20 +132,49 @@ def _scaled(raw: Float64, gross: float) -> Float64:
 
 
 def _trailing_volatility(panel: Panel, lookback_bars: int) -> Float64:
-    n_times = panel.shape[0]
-    bars = Bars.of(panel.rows(max(0, n_times - lookback_bars - 1), n_times))
-    # a bar without a trade repeats the last close: its return of 0 is no measurement
-    known = np.isfinite(bars.returns) & bars.is_traded
-    n_known = known.sum(axis=0)
-    returns = np.where(known, bars.returns, 0.0)
-    mean = returns.sum(axis=0) / np.maximum(n_known, 1)
-    variance = (np.where(known, returns - mean, 0.0) ** 2).sum(axis=0) / np.maximum(n_known - 1, 1)
-    volatility = np.sqrt(variance)
-    measured = (n_known >= MIN_RETURNS) & (volatility > 0)
+    n_rows = min(len(panel.times), lookback_bars + 1)
+    close, split, dividend = (_last(panel, name, n_rows) for name in ("close", "split", "dividend"))
+    volatility = _volatility(close, split, dividend)
+    measured = volatility > 0
     if not measured.any():
         return np.full(len(volatility), np.nan)
     floor = LEAST_VOLATILITY * np.median(volatility[measured])
     return np.where(measured, np.maximum(volatility, floor), np.nan)
+
+
+def _last(panel: Panel, name: str, n_rows: int) -> Float64:
+    return panel.fields[name][-n_rows:] if name in panel.fields else np.full((n_rows, panel.shape[1]), np.nan)
+
+
+@compiled
+def _volatility(close: Float64, split: Float64, dividend: Float64) -> Float64:
+    volatility = np.zeros(close.shape[1])
+    returns = np.zeros(len(close))
+    for i in range(close.shape[1]):
+        n_known = _total_returns(close[:, i], split[:, i], dividend[:, i], returns)
+        if n_known >= MIN_RETURNS:
+            mean = returns[:n_known].sum() / n_known
+            volatility[i] = np.sqrt(((returns[:n_known] - mean) ** 2).sum() / (n_known - 1))
+    return volatility
+
+
+@compiled
+def _total_returns(close: Float64, split: Float64, dividend: Float64, returns: Float64) -> int:
+    # As in ``Bars``: from one trade to the next, for a bar without one repeats the last close and measures nothing.
+    n_known, before, growth, price = 0, np.nan, 1.0, np.nan
+    for t in range(len(close)):
+        is_traded = np.isfinite(close[t])
+        price = close[t] if is_traded else price
+        if np.isfinite(split[t]) and split[t] > 0.0:
+            growth *= split[t]
+        if np.isfinite(dividend[t]) and price > 0.0:
+            growth *= 1.0 + dividend[t] / price
+        if is_traded:
+            if close[t] > 0.0 and before > 0.0:
+                returns[n_known] = np.log(close[t] * growth / before)
+                n_known += 1
+            before, growth = close[t], 1.0
+    return n_known
 
 
 def _require_positive(owner: str, **values: float) -> None:
