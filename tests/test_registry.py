@@ -1,13 +1,15 @@
-"""Trials: counted once each, and never unnoticed when altered."""
+"""Trials and promotions: kept once each, and never unnoticed when altered."""
 
+import hashlib
 import json
 import sqlite3
 from pathlib import Path
 
 import pytest
 
-from quantdesk.domain.errors import LedgerError
-from quantdesk.registry import Trial, Trials, environment, fingerprint_code, run_id
+from quantdesk.domain.errors import DeskError, LedgerError
+from quantdesk.evaluation.verdict import HEADLINES
+from quantdesk.registry import Promotions, Trial, Trials, environment, fingerprint_code, run_id
 
 
 def trial(number: int, data: str = "data") -> Trial:
@@ -136,3 +138,99 @@ def test_the_code_is_fingerprinted_by_name_and_content(tmp_path: Path) -> None:
 
 def test_the_environment_names_python_and_the_packages_that_numbers_depend_on() -> None:
     assert {"python", "numpy", "scipy", "lightgbm", "numba"} <= set(environment())
+
+
+EVIDENCE = "evidence of an edge: after costs, trials and the market, luck is an unlikely explanation"
+
+
+def judged(home: Path, run: str, verdict: str) -> None:
+    Trials(home).add(Trial("data", f"strategy of {run}", "name", 1.0, verdict, run, "mine"))
+
+
+def test_every_headline_of_a_verdict_gives_its_grade_back() -> None:
+    for grade, headline in HEADLINES.items():
+        assert Trial("data", "strategy", "name", 0.1, f"{headline}: because", "run").grade == grade
+
+
+def test_a_run_with_evidence_is_promoted_and_stands(home: Path) -> None:
+    judged(home, "abcdef", EVIDENCE)
+    promotions = Promotions(home)
+    assert promotions.standing("strategy of abcdef") is None
+    promotion = promotions.promote("abc")
+    assert promotion.run_id == "abcdef"
+    assert (promotion.grade, promotion.reason, promotion.data_name) == ("evidence", "", "mine")
+    assert Promotions(home).standing("strategy of abcdef") == promotion
+    assert promotions.standing("another strategy") is None
+
+
+@pytest.mark.parametrize("verdict", ["no evidence of an edge: x", "weak evidence of an edge: y", "anything else"])
+@pytest.mark.parametrize("reason", ["", "too short", "  padded     "])
+def test_a_run_without_evidence_is_not_promoted_without_a_reason(verdict: str, reason: str, home: Path) -> None:
+    judged(home, "abcdef", verdict)
+    with pytest.raises(DeskError, match="run abcdef of name on mine found") as raised:
+        Promotions(home).promote("abcdef", reason)
+    assert "--override" in raised.value.action
+    assert Promotions(home).made() == []
+
+
+def test_a_reason_overrides_the_verdict_and_is_kept(home: Path) -> None:
+    judged(home, "abcdef", "no evidence of an edge: x")
+    Promotions(home).promote("abcdef", "a paper account, to see the costs")
+    standing = Promotions(home).standing("strategy of abcdef")
+    assert standing is not None
+    assert (standing.grade, standing.reason) == ("none", "a paper account, to see the costs")
+    again = Promotions(home).promote("abcdef", "another, later reason")
+    assert Promotions(home).standing("strategy of abcdef") == again
+
+
+def test_a_run_made_again_is_promoted_on_its_last_verdict(home: Path) -> None:
+    judged(home, "abcdef", EVIDENCE)
+    judged(home, "abcdef", "no evidence of an edge: one of many tries")
+    with pytest.raises(DeskError, match="one of many tries"):
+        Promotions(home).promote("abcdef")
+
+
+def test_an_unknown_run_and_a_beginning_of_several_are_errors_of_three_parts(home: Path) -> None:
+    for run in ("abcdef", "abc123", "abc"):
+        judged(home, run, EVIDENCE)
+    assert Promotions(home).promote("abc").run_id == "abc"
+    for beginning, message in (("x", "no run 'x'"), ("ab", "3 runs begin with 'ab': abc, abc123, abcdef"), ("", "no run ''")):
+        with pytest.raises(DeskError, match=message):
+            Promotions(home).promote(beginning)
+
+
+@pytest.mark.parametrize(
+    "tampering",
+    [
+        "UPDATE promotions SET body = replace(body, 'none', 'evidence') WHERE number = 1",
+        "DELETE FROM promotions WHERE number = 1",
+        "DELETE FROM promotions WHERE number = 2",
+        "DELETE FROM promotions",
+    ],
+)
+def test_an_edited_or_deleted_promotion_is_noticed_by_whatever_reads_it(tampering: str, home: Path) -> None:
+    for run in ("abcdef", "123456"):
+        judged(home, run, "no evidence of an edge: x")
+        Promotions(home).promote(run, "on a paper account")
+    execute(home, tampering)
+    with pytest.raises(LedgerError, match=r"promotion ledger .*desk\.db"):
+        Promotions(home).standing("strategy of 123456")
+    with pytest.raises(LedgerError, match="promotion ledger"):
+        Promotions(home).promote("abcdef", "on a paper account")
+
+
+def test_a_verdict_bettered_in_the_trial_ledger_promotes_nothing(home: Path) -> None:
+    judged(home, "abcdef", "no evidence of an edge: x")
+    execute(home, "UPDATE trials SET body = replace(body, 'no evidence', 'evidence')")
+    with pytest.raises(LedgerError, match="trial ledger"):
+        Promotions(home).promote("abcdef")
+
+
+def test_trials_written_before_there_were_promotions_are_read_as_they_are(home: Path) -> None:
+    body = json.dumps({**vars(trial(1)), "at": "2026-01-01T00:00:00+00:00"}, sort_keys=True)
+    digest = hashlib.sha256(body.encode()).hexdigest()
+    execute(home, "CREATE TABLE trials (number INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT, digest TEXT)")
+    execute(home, "INSERT INTO trials (body, digest) VALUES (?, ?)", body, digest)
+    assert Trials(home).made() == [trial(1)]
+    Trials(home).add(trial(2))
+    assert Trials(home).made() == [trial(1), trial(2)]

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from quantdesk import __version__
-from quantdesk.commands import leaks, lists, market_data, network, sets, study, trading
+from quantdesk.commands import leaks, lists, market_data, network, runs, sets, study, trading
 from quantdesk.domain.errors import DataError, DeskError, StrategyError
 
 INTERRUPTED = 130
@@ -36,6 +36,8 @@ for command in (
     trading.evaluate,
     leaks.leakcheck,
     trading.orders,
+    runs.verify,
+    runs.promote,
     lists.runs,
     lists.strategies,
     lists.models,

@@ -1,19 +1,26 @@
-"""Runs and trials: what was run, kept by MLflow; how often one has tried, kept in a chain of digests."""
+"""Runs, trials and promotions: what was run, kept by MLflow; what was tried and let out to trade, in chains of digests."""
 
 import hashlib
 import json
 import logging
 import platform
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from quantdesk.domain.errors import LedgerError
+from quantdesk.domain.errors import DeskError, LedgerError
+
+GRADES = {"weak evidence of an edge": "weak", "evidence of an edge": "evidence"}
+"""Grade by the first words of a verdict; any other words are no evidence."""
+
+LEAST_REASON = 10
+"""Characters of a reason worth keeping."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,42 @@ class Trial:
     run_id: str
     data_name: str = ""
 
+    @property
+    def grade(self) -> str:
+        """Read ``none``, ``weak`` or ``evidence`` off the verdict's first words."""
+        return GRADES.get(self.verdict.partition(":")[0], "none")
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """Record that a strategy was let out to trade.
+
+    Parameters
+    ----------
+    run_id : str
+        The run that it stands on.
+    strategy : str
+        Fingerprint of the strategy.
+    name : str
+        The strategy's name.
+    data_name : str
+        The data set of the run.
+    grade : str
+        What the run's verdict allowed: ``none``, ``weak`` or ``evidence``.
+    reason : str
+        Why it was let out in spite of the verdict; empty where the verdict is evidence.
+    at : str
+        When, UTC.
+    """
+
+    run_id: str
+    strategy: str
+    name: str
+    data_name: str
+    grade: str
+    reason: str
+    at: str
+
 
 def fingerprint_code(root: Path) -> str:
     """Digest every source file under a folder into 16 hexadecimal digits."""
@@ -68,6 +111,23 @@ def run_id(**parts: str) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
 
+def whole_run_id(beginning: str, known: Iterable[str]) -> str:
+    """Complete the beginning of a run's id.
+
+    Raises
+    ------
+    DeskError
+        If no known run begins so, or several do.
+    """
+    found = sorted({name for name in known if beginning and name.startswith(beginning)})
+    if beginning in found:
+        return beginning
+    if len(found) != 1:
+        shown = f"{len(found)} runs begin with {beginning!r}: {', '.join(found[:5])}" if found else f"no run {beginning!r}"
+        raise DeskError(shown, "the id of one run, or the beginning of one alone", "see `desk runs`")
+    return found[0]
+
+
 class Trials:
     """Count every trial. Rows are only ever added, each with a digest over the one before.
 
@@ -79,6 +139,7 @@ class Trials:
 
     def __init__(self, home: Path) -> None:
         self.path = home / "desk.db"
+        self._chain = _Chain(self.path, "trials", "trial", "without it no Sharpe ratio can be judged")
 
     def add(self, trial: Trial) -> None:
         """Append a trial.
@@ -88,12 +149,7 @@ class Trials:
         LedgerError
             If the disk does not take it.
         """
-        with self._open() as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            last = connection.execute("SELECT digest FROM trials ORDER BY number DESC LIMIT 1").fetchone()
-            body = json.dumps(vars(trial) | {"at": datetime.now(UTC).isoformat(timespec="seconds")}, sort_keys=True)
-            connection.execute("INSERT INTO trials (body, digest) VALUES (?, ?)", (body, _chain(last[0] if last else "", body)))
-            connection.commit()
+        self._chain.append(vars(trial) | {"at": _now()})
 
     def on(self, data: str, data_name: str = "") -> list[Trial]:
         """List the trials on data with this fingerprint or this name, oldest first.
@@ -116,47 +172,135 @@ class Trials:
         LedgerError
             If a row was edited or removed.
         """
+        return [Trial(**{name: row[name] for name in Trial.__dataclass_fields__}) for row in self._chain.rows()]
+
+
+class Promotions:
+    """Remember which strategies were let out to trade, by which run, and why. Rows are only ever added.
+
+    Parameters
+    ----------
+    home : Path
+        The desk's folder; promotions lie beside the trials, in a chain of their own.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self.path = home / "desk.db"
+        self._trials = Trials(home)
+        self._chain = _Chain(self.path, "promotions", "promotion", "without it nobody can tell what was let out to trade")
+
+    def promote(self, run_id: str, reason: str = "") -> Promotion:
+        """Let the strategy of a run trade.
+
+        The grade is that of the run's last row in the trial ledger, where no hand can better it unnoticed.
+
+        Parameters
+        ----------
+        run_id : str
+            The run, or the beginning of its id.
+        reason : str
+            Why, where its verdict is no evidence of an edge.
+
+        Raises
+        ------
+        DeskError
+            If there is no such run, or its verdict is less than evidence and the reason shorter than 10 characters.
+        LedgerError
+            If a row of either ledger was edited or removed.
+        """
+        made = {trial.run_id: trial for trial in self._trials.made()}
+        trial = made[whole_run_id(run_id, made)]
+        reason = reason.strip()
+        if trial.grade != "evidence" and len(reason) < LEAST_REASON:
+            raise DeskError(
+                f"run {trial.run_id} of {trial.name} on {trial.data_name} found: {trial.verdict}",
+                "evidence of an edge",
+                f"leave it, or pass --override with the reason, {LEAST_REASON} characters or more; it is kept for good",
+            )
+        self.made()
+        override = "" if trial.grade == "evidence" else reason
+        promotion = Promotion(trial.run_id, trial.strategy, trial.name, trial.data_name, trial.grade, override, _now())
+        self._chain.append(vars(promotion))
+        return promotion
+
+    def made(self) -> list[Promotion]:
+        """List every promotion, oldest first.
+
+        Raises
+        ------
+        LedgerError
+            If a row was edited or removed.
+        """
+        return [Promotion(**row) for row in self._chain.rows()]
+
+    def standing(self, strategy: str) -> Promotion | None:
+        """Find the last promotion of the strategy with this fingerprint, if it has one.
+
+        Raises
+        ------
+        LedgerError
+            If a row was edited or removed.
+        """
+        found = [promotion for promotion in self.made() if promotion.strategy == strategy]
+        return found[-1] if found else None
+
+
+class _Chain:
+    def __init__(self, path: Path, table: str, of: str, loss: str) -> None:
+        self.path, self.table, self.of, self.loss = path, table, of, loss
+
+    def append(self, row: dict[str, Any]) -> None:
         with self._open() as connection:
-            rows = connection.execute("SELECT number, body, digest FROM trials ORDER BY number").fetchall()
+            connection.execute("BEGIN IMMEDIATE")
+            last = connection.execute(f"SELECT digest FROM {self.table} ORDER BY number DESC LIMIT 1").fetchone()
+            body = json.dumps(row, sort_keys=True)
+            digest = _link(last[0] if last else "", body)
+            connection.execute(f"INSERT INTO {self.table} (body, digest) VALUES (?, ?)", (body, digest))
+            connection.commit()
+
+    def rows(self) -> list[dict[str, Any]]:
+        with self._open() as connection:
+            rows = connection.execute(f"SELECT number, body, digest FROM {self.table} ORDER BY number").fetchall()
             # SQLite remembers the highest number it gave, so that the last rows cannot go unnoticed either.
-            given = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'trials'").fetchone()
-        digest, found = "", []
+            given = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (self.table,)).fetchone()
+        digest = ""
         for expected, (number, body, written) in enumerate(rows, start=1):
-            digest = _chain(digest, body)
+            digest = _link(digest, body)
             if digest != written or number != expected:
                 raise self._altered(f"row {number} does not follow the one before")
-            plain = json.loads(body)
-            found.append(Trial(**{name: plain[name] for name in Trial.__dataclass_fields__}))
         if given and given[0] != len(rows):
             raise self._altered(f"{given[0] - len(rows)} of the last rows are gone")
-        return found
+        return [json.loads(body) for _, body, _ in rows]
 
     def _altered(self, what: str) -> LedgerError:
         return LedgerError(
-            f"trial ledger {self.path}: {what}",
-            "every trial ever made, unaltered",
-            "restore it from a backup; without it no Sharpe ratio can be judged",
+            f"{self.of} ledger {self.path}: {what}",
+            f"every {self.of} ever made, unaltered",
+            f"restore it from a backup; {self.loss}",
         )
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
+        columns = "number INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT, digest TEXT"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with closing(sqlite3.connect(self.path, timeout=30)) as connection:
-                connection.execute(
-                    "CREATE TABLE IF NOT EXISTS trials (number INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT, digest TEXT)"
-                )
+                connection.execute(f"CREATE TABLE IF NOT EXISTS {self.table} ({columns})")
                 yield connection
         except (sqlite3.Error, OSError) as error:
             raise LedgerError(
-                f"trial ledger {self.path}: {error}",
+                f"{self.of} ledger {self.path}: {error}",
                 "room and permission to write",
                 "free the disk or choose another DESK_HOME",
             ) from error
 
 
-def _chain(previous: str, body: str) -> str:
+def _link(previous: str, body: str) -> str:
     return hashlib.sha256(f"{previous}{body}".encode()).hexdigest()
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def record_run(

@@ -54,6 +54,8 @@ class Strategy:
         What the loop allows.
     source : str
         Digest of the file it was loaded from; set by ``load``.
+    text : str
+        What stood in that file; set by ``load``, so that a run can be made again after the file changed.
     own_features : tuple of Feature
         Features declared in the strategy's own file, used beside the named ones.
     """
@@ -69,6 +71,8 @@ class Strategy:
     rebalance: Rebalance = "weekly"
     limits: Limits = field(default_factory=Limits)
     source: str = ""
+    # The digest stands for the text.
+    text: str = field(default="", repr=False)
     # A function's address is no part of a fingerprint; the file's digest is.
     own_features: tuple[Feature, ...] = field(default=(), repr=False)
 
@@ -242,6 +246,7 @@ def load(name: str, home: Path) -> Strategy:
         raise StrategyError(
             f"no strategy {name!r}", f"one of {', '.join(known)}, or the path of a .py file", "see `desk strategies`"
         )
+    content = path.read_bytes()
     spec = importlib.util.spec_from_file_location(f"desk_strategy_{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None
@@ -256,4 +261,4 @@ def load(name: str, home: Path) -> Strategy:
         raise StrategyError(
             f"{path} defines no STRATEGY", "`STRATEGY = Strategy(...)` at module level", "see any file in strategies/"
         )
-    return replace(strategy, source=hashlib.sha256(path.read_bytes()).hexdigest()[:16])
+    return replace(strategy, source=hashlib.sha256(content).hexdigest()[:16], text=content.decode(errors="surrogateescape"))

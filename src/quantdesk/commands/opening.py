@@ -35,8 +35,13 @@ def load(name: str, symbols: str = "") -> "Panel":
     from quantdesk.data import quality, store
 
     panel = store.load(name, settings().home)
-    chosen = tuple(symbol.strip() for symbol in symbols.split(",") if symbol.strip())
+    chosen = chosen_symbols(symbols)
     return quality.gate(panel.select(chosen) if chosen else panel)
+
+
+def chosen_symbols(symbols: str) -> tuple[str, ...]:
+    """Read the instruments that an option names; none: all."""
+    return tuple(symbol.strip() for symbol in symbols.split(",") if symbol.strip())
 
 
 def day(text: str, option: str) -> "np.datetime64":

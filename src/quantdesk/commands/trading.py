@@ -1,18 +1,29 @@
 """Commands that learn and decide: demo, evaluate, orders."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from quantdesk.commands.opening import Data, Json, Symbols, load, print_json, settings
+from quantdesk.commands.opening import Data, Json, Symbols, chosen_symbols, load, print_json, settings
 
 if TYPE_CHECKING:
+    from quantdesk.compute import Compute
     from quantdesk.execution.costs import Costs
     from quantdesk.settings import Settings
 
 Out = Annotated[Path | None, typer.Option("--out", help="Folder for the report and the JSON; by default under DESK_HOME/runs.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
+On = Annotated[str, typer.Option("--on", help="Where what can run side by side does so: local, ray, or ray://HOST:PORT.")]
+Workers = Annotated[int, typer.Option("--workers", help="Processes side by side; 0 takes one a core. No number depends on it.")]
+
+
+class _Asked(NamedTuple):
+    seed: int = 0
+    is_rolling: bool = False
+    n_placebos: int = 0
+    compute: "Compute | None" = None
+    is_combinatorial: bool = False
 
 
 def demo(out: Out = None, as_json: Json = False) -> None:
@@ -20,7 +31,7 @@ def demo(out: Out = None, as_json: Json = False) -> None:
 
     The prices are those of 20 large US companies, 1990 to 2022, that come with the desk.
     """
-    evaluation = _evaluate("boosted", "sample", "", out, seed=0, rolling=False, as_json=as_json)
+    evaluation = _evaluate("boosted", "sample", "", out, _Asked(), as_json)
     if not as_json:
         standing = f"verdict on this data: {evaluation['verdict']}"
         _orders("boosted", "sample", "", None, None, 2, standing, as_json=False)
@@ -37,13 +48,21 @@ def evaluate(
         bool,
         typer.Option("--combinatorial", help="Also run combinatorial purged cross-validation: how much the result varies."),
     ] = False,
+    placebo: Annotated[
+        int, typer.Option("--placebo", help="Twins of the data without an edge in which everything is run again.", min=0)
+    ] = 5,
+    on: On = "local",
+    workers: Workers = 0,
     as_json: Json = False,
 ) -> None:
     """Say what a strategy is worth after costs, out of sample, and why to believe it or not.
 
     Every evaluation is counted as a trial on its data; the verdict takes the count into account.
     """
-    _evaluate(strategy, data, symbols, out, seed, rolling, as_json, combinatorial)
+    from quantdesk.compute import Compute
+
+    how = _Asked(seed, rolling, placebo, Compute(on, workers), combinatorial)
+    _evaluate(strategy, data, symbols, out, how, as_json)
 
 
 def orders(
@@ -72,35 +91,45 @@ def _costs(chosen: "Settings") -> "Costs":
     return Costs(**chosen.cost_rates)
 
 
-def _evaluate(
-    name: str, data: str, symbols: str, out: Path | None, seed: int, rolling: bool, as_json: bool, combinatorial: bool = False
-) -> dict[str, object]:
+def _evaluate(name: str, data: str, symbols: str, out: Path | None, how: _Asked, as_json: bool) -> dict[str, object]:
     from quantdesk import console
     from quantdesk import strategy as parts
+    from quantdesk.compute import Compute
     from quantdesk.evaluation import evaluate as evaluation
     from quantdesk.evaluation import keep
     from quantdesk.evaluation.plan import Plan
+    from quantdesk.evaluation.receipt import receipt_of
+    from quantdesk.evaluation.sketch import Sketch
 
     chosen = settings()
     strategy = parts.load(name, chosen.home)
     panel = load(data, symbols)
-    plan = Plan(chosen.home, _costs(chosen), chosen.capital, seed, not rolling)
+    plan = Plan(
+        chosen.home,
+        _costs(chosen),
+        chosen.capital,
+        how.seed,
+        not how.is_rolling,
+        n_placebos=how.n_placebos,
+        compute=how.compute or Compute(),
+    )
     with console.progress(is_quiet=as_json) as tell:
         result, fitted = evaluation.evaluate(strategy, panel, plan, tell)
-        if combinatorial:
+        if how.is_combinatorial:
             from quantdesk.evaluation.combinatorial import combinatorial as run_combinatorial
 
             spread = run_combinatorial(strategy, panel, plan, tell)
         tell("recording", 0, 1)
-        kept = keep.keep(result, fitted, chosen.home, out)
+        receipt = receipt_of(result, strategy, plan, data, chosen_symbols(symbols))
+        kept = keep.keep(result, fitted, chosen.home, out, receipt=receipt, sketch=Sketch.of(panel))
     summary = keep.summarise(result, kept)
-    if combinatorial:
+    if how.is_combinatorial:
         summary["combinatorial_sharpes"] = spread
     if as_json:
         print_json(summary)
     else:
         console.show_evaluation(result, str(kept))
-        if combinatorial:
+        if how.is_combinatorial:
             console.out.print(
                 f"combinatorial paths: net Sharpe {min(spread):.2f} to {max(spread):.2f} over {len(spread)} paths"
             )

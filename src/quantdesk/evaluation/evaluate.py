@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -66,11 +67,13 @@ def evaluate(
         If the strategy asks for what does not exist, or reads the future.
     """
     clock = Clock()
-    made = rehearse(strategy, panel, plan, clock, tell)
-    tell("judging", 0, 1)
-    receipt = _receipt(made, plan)
+    receipt = _receipt(strategy, panel, plan)
     run_id = registry.run_id(**receipt)
     trials = Trials(plan.home).made() if known is None else known
+    kept = plan.home / "kept" / run_id if known is None else None
+    plan = replace(plan, compute=replace(plan.compute, kept=kept))
+    made = rehearse(strategy, panel, plan, clock, tell)
+    tell("judging", 0, 1)
     before = tried_on(trials, receipt["data"], panel.name)
     evidence = _evidence(made, plan, run_id, before, tell)
     clock.lap("weighing evidence")
@@ -81,6 +84,7 @@ def evaluate(
     evaluation = _judged(made, plan, run_id, receipt["data"], len(before) + 1, evidence, caveats)
     if known is None:
         Trials(plan.home).add(_trial(strategy, evaluation))
+        shutil.rmtree(plan.home / "kept" / run_id, ignore_errors=True)
     clock.lap("judging")
     return replace(evaluation, seconds=clock.seconds), made.fitted
 
@@ -88,7 +92,7 @@ def evaluate(
 def _evidence(made: Rehearsal, plan: Plan, run_id: str, before: list[Trial], tell: Tell) -> Evidence:
     rows, horizon = made.learned.rows, made.strategy.horizon
     track, market = made.traded.track, made.beside.tracks["equal weight"]
-    forecasts = {made.strategy.name: made.learned.forecasts, **made.beside.forecasts}
+    forecasts = {"this strategy": made.learned.forecasts, **made.beside.forecasts}
     return Evidence(
         selection=selection(plan.home, run_id, before, track, market, score.performance(track).bars_per_year),
         comparison=compare(forecasts, made.dataset.labels[rows], made.dataset.scale[rows], horizon),
@@ -160,11 +164,12 @@ def scores_at(horizon: int, scores: tuple[ForecastScores, ...]) -> ForecastScore
     return next(one for one in scores if one.horizon == horizon)
 
 
-def _receipt(made: Rehearsal, plan: Plan) -> dict[str, str]:
-    chosen = {**asdict(made.walk), **asdict(plan.costs), "capital": plan.capital}
+def _receipt(strategy: Strategy, panel: Panel, plan: Plan) -> dict[str, str]:
+    walk = WalkForward.fitting(len(panel.times), plan.is_expanding, plan.embargo_bars)
+    chosen = {**asdict(walk), **asdict(plan.costs), "capital": plan.capital, "n_placebos": plan.n_placebos}
     return {
-        "data": made.setting.panel.fingerprint(),
-        "strategy": made.strategy.fingerprint(),
+        "data": panel.fingerprint(),
+        "strategy": strategy.fingerprint(),
         "code": registry.fingerprint_code(Path(__file__).parents[1]),
         "settings": hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:16],
         "environment": json.dumps(registry.environment()),

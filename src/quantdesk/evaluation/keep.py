@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from quantdesk import registry
 from quantdesk.domain.errors import DeskError
@@ -16,8 +17,22 @@ from quantdesk.evaluation.outcome import Evaluation, Track
 from quantdesk.evaluation.report.page import write
 from quantdesk.strategy import FittedStrategy
 
+if TYPE_CHECKING:
+    from quantdesk.evaluation.receipt import Receipt
+    from quantdesk.evaluation.sketch import Sketch
 
-def keep(evaluation: Evaluation, fitted: FittedStrategy, home: Path, out: Path | None = None) -> Path:
+RECEIPT_FILES = ("receipt.json", "sketch.npz")
+"""What makes a run verifiable; the run itself does not need them."""
+
+
+def keep(
+    evaluation: Evaluation,
+    fitted: FittedStrategy,
+    home: Path,
+    out: Path | None = None,
+    receipt: "Receipt | None" = None,
+    sketch: "Sketch | None" = None,
+) -> Path:
     """Write ``report.html``, ``evaluation.json``, ``track.csv`` and ``fitted.pkl``, and record the run.
 
     Parameters
@@ -30,6 +45,10 @@ def keep(evaluation: Evaluation, fitted: FittedStrategy, home: Path, out: Path |
         The desk's folder.
     out : Path or None
         Where to; by default ``home/runs/RUN_ID``. Files of an earlier run there are replaced.
+    receipt : Receipt, optional
+        What the run was made from, kept as ``receipt.json`` so that it can be verified.
+    sketch : Sketch, optional
+        Of its data, kept as ``sketch.npz`` so that a later change of the data can be explained.
 
     Returns
     -------
@@ -48,7 +67,11 @@ def keep(evaluation: Evaluation, fitted: FittedStrategy, home: Path, out: Path |
             made = _write_all(evaluation, fitted, Path(unfinished), folder)
             name = f"{evaluation.data} {evaluation.run_id}"
             registry.record_run(home, evaluation.strategy, name, _params(evaluation), _scores(evaluation), made)
+            made += [part.write(Path(unfinished)) for part in (receipt, sketch) if part]
             folder.mkdir(exist_ok=True)
+            # A receipt of an earlier run would speak for this one.
+            for stale in set(RECEIPT_FILES) - {path.name for path in made}:
+                (folder / stale).unlink(missing_ok=True)
             for path in made:
                 shutil.move(path, folder / path.name)
     except OSError as error:

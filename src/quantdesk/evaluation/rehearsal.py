@@ -1,8 +1,9 @@
 """Learn, trade and set baselines beside, out of sample: everything a run does before it is judged."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from quantdesk.compute import Compute
 from quantdesk.domain.dataset import Dataset
 from quantdesk.domain.panel import Panel
 from quantdesk.domain.progress import Tell, silent
@@ -83,7 +84,7 @@ def rehearse(strategy: Strategy, panel: Panel, plan: Plan, clock: Clock, tell: T
     clock.lap("features")
     walk = WalkForward.fitting(len(dataset), plan.is_expanding, plan.embargo_bars)
     splits = walk.splits(dataset)
-    learned = walk_forward(strategy.model, dataset, splits, plan.seed, tell)
+    learned = walk_forward(strategy.model, dataset, splits, plan.seed, tell, _of_folds(plan))
     clock.lap("learning")
     check_blindness(FittedStrategy(strategy, learned.last, dataset.feature_names), panel, learned, splits[-1])
     clock.lap("checking for leaks")
@@ -93,3 +94,8 @@ def rehearse(strategy: Strategy, panel: Panel, plan: Plan, clock: Clock, tell: T
     beside = baselines(strategy, dataset, splits, setting, plan.seed, tell)
     clock.lap("baselines")
     return Rehearsal(strategy, dataset, walk, splits, learned, setting, traded, beside)
+
+
+def _of_folds(plan: Plan) -> Compute:
+    # On one machine a model uses the cores by itself; on a cluster each fold has a place of its own.
+    return replace(plan.compute, workers=1) if plan.compute.on == "local" else plan.compute

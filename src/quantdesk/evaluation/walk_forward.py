@@ -1,9 +1,12 @@
 """Fit on the past, forecast what follows, fold by fold: the only way to a reported number."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
+from quantdesk import compute
+from quantdesk.compute import Compute
 from quantdesk.domain.arrays import Float64, Ints
 from quantdesk.domain.dataset import Dataset
 from quantdesk.domain.forecast import Forecasts
@@ -34,18 +37,45 @@ class OutOfSample:
     last: Forecaster
 
 
-def walk_forward(model: Model, dataset: Dataset, splits: list[Split], seed: int, tell: Tell = silent) -> OutOfSample:
-    """Fit a model on each split's training rows and forecast its test rows."""
-    quantiles, importances = [], []
-    for done, split in enumerate(splits):
-        tell("learning", done, len(splits))
-        forecaster = model.fit(dataset.take(split.train), seed)
-        quantiles.append(forecast_rows(forecaster, dataset, split.test).quantiles)
-        importances.append(forecaster.importance())
-    tell("learning", len(splits), len(splits))
+class _Lesson(NamedTuple):
+    model: Model
+    dataset: Dataset
+    seed: int
+    last: int
+
+
+class _Fold(NamedTuple):
+    quantiles: Float64
+    importance: Float64
+    forecaster: Forecaster | None
+
+
+def walk_forward(
+    model: Model, dataset: Dataset, splits: list[Split], seed: int, tell: Tell = silent, on: Compute | None = None
+) -> OutOfSample:
+    """Fit a model on each split's training rows and forecast its test rows.
+
+    Parameters
+    ----------
+    on : Compute, optional
+        Where the folds run, and where finished ones are kept; here and nowhere by default.
+    """
+    lesson = _Lesson(model, dataset, seed, last=int(splits[-1].test[-1]))
+    folds = compute.map(_learn, lesson, splits, on, tell, "learning")
     rows = np.concatenate([split.test for split in splits])
-    forecasts = Forecasts(dataset.times[rows], dataset.symbols, dataset.horizons, np.concatenate(quantiles))
-    return OutOfSample(forecasts, rows, np.mean(importances, axis=0), forecaster)
+    quantiles = np.concatenate([fold.quantiles for fold in folds])
+    forecasts = Forecasts(dataset.times[rows], dataset.symbols, dataset.horizons, quantiles)
+    last = folds[-1].forecaster
+    assert last is not None
+    return OutOfSample(forecasts, rows, np.mean([fold.importance for fold in folds], axis=0), last)
+
+
+def _learn(lesson: _Lesson, split: Split) -> _Fold:
+    forecaster = lesson.model.fit(lesson.dataset.take(split.train), lesson.seed)
+    quantiles = forecast_rows(forecaster, lesson.dataset, split.test).quantiles
+    # Only the last fold's forecaster is asked for again, and they can be large.
+    is_last = int(split.test[-1]) == lesson.last
+    return _Fold(quantiles, forecaster.importance(), forecaster if is_last else None)
 
 
 def forecast_rows(forecaster: Forecaster, dataset: Dataset, rows: Ints) -> Forecasts:

@@ -42,9 +42,10 @@ def rivals(comparison: Comparison | None) -> str:
 
 
 def _worth(chosen: Selection) -> str:
-    known = (
-        f"{count(chosen.n_series)} distinct {'trial' if chosen.n_series == 1 else 'trials'} on these bars, this one included"
-    )
+    if chosen.n_effective <= 1:
+        return "It is the only strategy tried on this data so far."
+    one = "trial" if chosen.n_series == 1 else "trials"
+    known = f"{count(chosen.n_series)} distinct {one} on these bars, this one included"
     return f"The returns of {known}, are known; all trials together are worth {number(chosen.n_effective, 1)} independent ones."
 
 
