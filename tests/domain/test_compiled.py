@@ -8,7 +8,7 @@ from pathlib import Path
 import numba
 import pytest
 
-from quantdesk.domain.compiled import compiled
+from quantdesk.domain.compiled import compiled, digest_of
 
 PROGRAM = textwrap.dedent(
     """
@@ -64,3 +64,13 @@ def test_processes_that_start_at_once_all_get_the_right_answer(program: Path, tm
     with multiprocessing.get_context("spawn").Pool(4) as pool:
         found = pool.starmap(run, [(program, tmp_path / "cache")] * 4)
     assert found == ["45.0"] * 4
+
+
+def test_a_change_in_any_file_that_compiles_gives_another_folder(tmp_path: Path) -> None:
+    (tmp_path / "kernel.py").write_text("@compiled\ndef a(): ...")
+    (tmp_path / "plain.py").write_text("x = 1")
+    first = digest_of(tmp_path)
+    (tmp_path / "plain.py").write_text("x = 2")
+    assert digest_of(tmp_path) == first
+    (tmp_path / "kernel.py").write_text("@compiled\ndef b(): ...")
+    assert digest_of(tmp_path) != first
