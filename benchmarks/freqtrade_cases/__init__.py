@@ -1,0 +1,1 @@
+"""Leaks on the candles of one pair, written as a strategy's author would with pandas; nothing here needs freqtrade."""
