@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from quantdesk import __version__
-from quantdesk.commands import leaks, lists, market_data, network, runs, sets, study, trading
+from quantdesk.commands import leaks, lists, market_data, network, runs, searching, sets, study, trading
 from quantdesk.domain.errors import DataError, DeskError, StrategyError
 
 INTERRUPTED = 130
@@ -34,6 +34,7 @@ for command in (
     study.surprise,
     study.factors,
     trading.evaluate,
+    searching.sweep,
     leaks.leakcheck,
     trading.orders,
     runs.verify,

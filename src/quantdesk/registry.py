@@ -128,6 +128,15 @@ def whole_run_id(beginning: str, known: Iterable[str]) -> str:
     return found[0]
 
 
+def tried_on(trials: Iterable[Trial], data: str, data_name: str = "") -> list[Trial]:
+    """Pick the trials made on data with this fingerprint or this name.
+
+    A subset or a later version of a data set has another fingerprint and the same name; a copy
+    has another name and the same fingerprint. All of them are tries on the same data.
+    """
+    return [trial for trial in trials if trial.data == data or (data_name and trial.data_name == data_name)]
+
+
 class Trials:
     """Count every trial. Rows are only ever added, each with a digest over the one before.
 
@@ -141,28 +150,25 @@ class Trials:
         self.path = home / "desk.db"
         self._chain = _Chain(self.path, "trials", "trial", "without it no Sharpe ratio can be judged")
 
-    def add(self, trial: Trial) -> None:
-        """Append a trial.
+    def add(self, *trials: Trial) -> None:
+        """Append trials, all of them or none.
 
         Raises
         ------
         LedgerError
-            If the disk does not take it.
+            If the disk does not take them.
         """
-        self._chain.append(vars(trial) | {"at": _now()})
+        self._chain.append(*(vars(trial) | {"at": _now()} for trial in trials))
 
     def on(self, data: str, data_name: str = "") -> list[Trial]:
-        """List the trials on data with this fingerprint or this name, oldest first.
-
-        A subset or a later version of a data set has another fingerprint and the same name; a copy
-        has another name and the same fingerprint. All of them are tries on the same data.
+        """List the trials on data with this fingerprint or this name, oldest first: see ``tried_on``.
 
         Raises
         ------
         LedgerError
             If a row was edited or removed.
         """
-        return [trial for trial in self.made() if trial.data == data or (data_name and trial.data_name == data_name)]
+        return tried_on(self.made(), data, data_name)
 
     def made(self) -> list[Trial]:
         """List every trial, oldest first.
@@ -249,13 +255,15 @@ class _Chain:
     def __init__(self, path: Path, table: str, of: str, loss: str) -> None:
         self.path, self.table, self.of, self.loss = path, table, of, loss
 
-    def append(self, row: dict[str, Any]) -> None:
+    def append(self, *rows: dict[str, Any]) -> None:
         with self._open() as connection:
             connection.execute("BEGIN IMMEDIATE")
             last = connection.execute(f"SELECT digest FROM {self.table} ORDER BY number DESC LIMIT 1").fetchone()
-            body = json.dumps(row, sort_keys=True)
-            digest = _link(last[0] if last else "", body)
-            connection.execute(f"INSERT INTO {self.table} (body, digest) VALUES (?, ?)", (body, digest))
+            digest = last[0] if last else ""
+            for row in rows:
+                body = json.dumps(row, sort_keys=True)
+                digest = _link(digest, body)
+                connection.execute(f"INSERT INTO {self.table} (body, digest) VALUES (?, ?)", (body, digest))
             connection.commit()
 
     def rows(self) -> list[dict[str, Any]]:

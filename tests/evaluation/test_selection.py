@@ -5,8 +5,8 @@ import pytest
 
 from quantdesk.domain.arrays import Float64
 from quantdesk.evaluation.outcome import Track
-from quantdesk.evaluation.selection import selection, tried_on
-from quantdesk.registry import Trial
+from quantdesk.evaluation.selection import selection
+from quantdesk.registry import Trial, tried_on
 
 N_BARS = 600
 TIMES = np.datetime64("2020-01-01T21:00", "ns") + np.arange(N_BARS + 1) * np.timedelta64(1, "D")

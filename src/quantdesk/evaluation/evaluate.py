@@ -25,11 +25,12 @@ from quantdesk.evaluation.resampling import independent_bars
 from quantdesk.evaluation.rivals import compare
 from quantdesk.evaluation.robustness.study import robustness
 from quantdesk.evaluation.robustness.words import fragile
-from quantdesk.evaluation.selection import selection, tried_on
+from quantdesk.evaluation.selection import selection
 from quantdesk.evaluation.significance import Significance
 from quantdesk.evaluation.splits import Split, WalkForward
+from quantdesk.evaluation.tracks import run_of
 from quantdesk.evaluation.verdict import judge
-from quantdesk.registry import Trial, Trials
+from quantdesk.registry import Trial, Trials, tried_on
 from quantdesk.strategy import FittedStrategy, Strategy
 
 MOST_CAVEATS = 3
@@ -155,7 +156,7 @@ def _judged(
 def unlisted_runs(home: Path, listed: set[str]) -> tuple[str, ...]:
     """Say so where runs are kept that the trial ledger does not list."""
     kept = {folder.name for folder in (home / "runs").glob("[!.]*") if folder.is_dir()}
-    missing = len(kept - listed)
+    missing = len(kept - {run_of(trial) for trial in listed})
     return (f"{missing} runs are kept that the trial ledger does not list: trials are undercounted",) if missing else ()
 
 

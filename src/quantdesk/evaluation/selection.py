@@ -11,6 +11,7 @@ from quantdesk.evaluation.outcome import Track
 from quantdesk.evaluation.overfitting import Overfitting, backtest_overfitting, effective_trials, trials_variance
 from quantdesk.evaluation.resampling import LEAST_BARS, sharpe_interval
 from quantdesk.evaluation.significance import alpha
+from quantdesk.evaluation.tracks import kept_equity
 from quantdesk.registry import Trial
 
 COVERED = 0.8
@@ -18,15 +19,6 @@ COVERED = 0.8
 
 PBO_BARS = 50
 """Ten blocks of five bars: the least on which two halves of history can be set against each other."""
-
-
-def tried_on(trials: list[Trial], data: str, data_name: str) -> list[Trial]:
-    """List the trials made on data with this fingerprint or this name.
-
-    A subset or a later version of a data set has another fingerprint and the same name; a copy
-    has another name and the same fingerprint. All of them are tries on the same data.
-    """
-    return [trial for trial in trials if trial.data == data or (data_name and trial.data_name == data_name)]
 
 
 def selection(home: Path, run_id: str, before: list[Trial], track: Track, market: Track, bars_per_year: float) -> Selection:
@@ -48,7 +40,7 @@ def selection(home: Path, run_id: str, before: list[Trial], track: Track, market
         Bars in a year.
     """
     sharpes = {trial.run_id: trial.sharpe for trial in before if trial.run_id != run_id}
-    series, bars = _beside(home, sorted(sharpes), track)
+    series, bars = beside(home, sorted(sharpes), track.times[1:], track.returns[:, None])
     n_unknown = len(sharpes) - (series.shape[1] - 1)
     complete = series.shape[0] >= LEAST_BARS
     is_rich = complete and series.shape[1] >= LEAST_TRIALS
@@ -62,30 +54,40 @@ def selection(home: Path, run_id: str, before: list[Trial], track: Track, market
     )
 
 
-def _beside(home: Path, run_ids: list[str], track: Track) -> tuple[Float64, Bools]:
-    # This run's returns first, then those of every trial that covers nearly all of its bars.
-    times, found = track.times[1:], [track.returns]
+def beside(home: Path, run_ids: list[str], times: Times, own: Float64) -> tuple[Float64, Bools]:
+    """Set the returns of other trials beside one's own, on the bars that all of them traded.
+
+    Parameters
+    ----------
+    run_ids : list of str
+        The others; those not kept, or that traded less than four fifths of the bars, are left out.
+    times : Times
+        Closes at which the returns were made (n_bars,).
+    own : Float64
+        One's own returns, complete (n_bars, n_own).
+
+    Returns
+    -------
+    tuple of Float64 and Bools
+        Returns (n_common, n_own + n_others), one's own first, and which bars these are (n_bars,).
+    """
+    found = [own]
     for run_id in run_ids:
-        returns = _kept_returns(home / "runs" / run_id / "track.csv", times)
+        returns = _kept_returns(home / "runs", run_id, times)
         if returns is not None and np.isfinite(returns).mean() >= COVERED:
-            found.append(returns)
-    series = np.stack(found, axis=1)
+            found.append(returns[:, None])
+    series = np.concatenate(found, axis=1)
     bars: Bools = np.all(np.isfinite(series), axis=1)
     if bars.mean() < COVERED:
-        return track.returns[:, None], np.ones(len(times), dtype=np.bool_)
+        return own, np.ones(len(times), dtype=np.bool_)
     return series[bars], bars
 
 
-def _kept_returns(path: Path, times: Times) -> Float64 | None:
-    import polars as pl
-
-    try:
-        kept = pl.read_csv(path, columns=["time", "equity"])
-        stamps, equity = kept["time"].to_numpy().astype("datetime64[ns]"), kept["equity"].to_numpy()
-    except (OSError, ValueError, pl.exceptions.PolarsError):
+def _kept_returns(folder: Path, run_id: str, times: Times) -> Float64 | None:
+    kept = kept_equity(folder, run_id)
+    if kept is None or len(kept[0]) < 2:
         return None
-    if len(stamps) < 2:
-        return None
+    stamps, equity = kept
     rows = np.minimum(np.searchsorted(stamps[1:], times), len(stamps) - 2)
     with np.errstate(invalid="ignore", divide="ignore"):
         returns = (equity[1:] / equity[:-1] - 1.0)[rows]

@@ -48,11 +48,13 @@ EQUITY, GROSS, NET, TRADED, COSTS = range(5)
 class Portfolios:
     """Hold what each rule earned on all instruments together, arrays of shape (n_rules,).
 
-    Figures as in ``Sweep``; ``gross_exposure`` is the mean of held weights.
+    Figures as in ``Sweep``; ``gross_exposure`` is the mean of held weights, ``equity`` the net asset
+    value at each close (n_rules, n_bars).
     """
 
     rules: tuple[Rule, ...]
     n_bars: int
+    equity: Float64
     total_return: Float64
     sharpe: Float64
     max_drawdown: Float64
@@ -102,8 +104,9 @@ def portfolios(
     check(panel, rules, start)
     world, rate = _World.of(panel, exits, costs, account or Account(), start), bars_per_year(panel, start)
     with ThreadPoolExecutor(n_threads or os.cpu_count()) as threads:
-        figures = list(threads.map(lambda rule: _figures(world.track(rule), world.capital, rate), rules))
-    return Portfolios(tuple(rules), len(panel.times) - start, *np.array(figures).T)
+        found = list(threads.map(world.track, rules))
+    figures = np.array([_figures(path, world.capital, rate) for path in found])
+    return Portfolios(tuple(rules), len(panel.times) - start, np.stack([path.equity for path in found]), *figures.T)
 
 
 @dataclass(frozen=True, eq=False)
