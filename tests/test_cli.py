@@ -175,7 +175,9 @@ def test_changing_a_strategy_file_or_the_seed_is_another_try(home: Path, capsys:
         assert main(["evaluate", "mine.py", "--seed", seed, *data]) == 0
         found = json.loads(capsys.readouterr().out)
         tries.append((found["n_trials"], found["n_effective_trials"]))
-    assert tries == [(1, 1.0), (2, 2.0), (3, 3.0), (4, 3.0)]
+    # Their returns are the same, so together they are worth one.
+    assert [n for n, _ in tries] == [1, 2, 3, 4]
+    assert [effective for _, effective in tries] == pytest.approx([1.0] * 4)
     assert main(["evaluate", "mine.py", "--symbols", ",".join(f"S{i:03d}" for i in range(8)), *data]) == 0
     assert json.loads(capsys.readouterr().out)["n_trials"] == 5
 
@@ -324,7 +326,7 @@ def test_ctrl_c_in_the_middle_ends_cleanly_and_keeps_nothing(home: Path) -> None
     assert child.returncode == 130
     assert b"interrupted" in said
     assert b"Traceback" not in said
-    assert not home.exists() or files_under(home) == []
+    assert not home.exists() or all(name.startswith("kept/") and name.endswith(".pkl") for name in files_under(home))
 
 
 def test_an_altered_trial_ledger_is_reported_by_the_next_evaluation(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

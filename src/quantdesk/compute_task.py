@@ -15,6 +15,7 @@ from importlib.util import spec_from_file_location
 from pathlib import Path
 from typing import Any, TypeVar
 
+import cloudpickle
 import numpy as np
 
 from quantdesk.domain.errors import ComputeError
@@ -112,7 +113,7 @@ def _pickle(thing: object, apart: Callable[[pickle.PickleBuffer], None] | None) 
     return stream.getvalue()
 
 
-class _Pickler(pickle.Pickler):
+class _Pickler(cloudpickle.CloudPickler):  # type: ignore[misc]  # takes lambdas along, where pickle does not
     def reducer_override(self, thing: Any) -> Any:
         if isinstance(thing, np.ndarray):
             return _in_order(thing)
@@ -122,7 +123,7 @@ class _Pickler(pickle.Pickler):
                 "a function or class of a module, or of a strategy's file",
                 "move it to a file of its own and import it, or use 1 worker",
             )
-        return NotImplemented
+        return super().reducer_override(thing)
 
 
 def _in_order(array: "np.ndarray[Any, Any]") -> Any:

@@ -267,6 +267,8 @@ class _Chain:
             connection.commit()
 
     def rows(self) -> list[dict[str, Any]]:
+        if not self.path.exists() and not self.path.parent.is_file():
+            return []
         with self._open() as connection:
             rows = connection.execute(f"SELECT number, body, digest FROM {self.table} ORDER BY number").fetchall()
             # SQLite remembers the highest number it gave, so that the last rows cannot go unnoticed either.

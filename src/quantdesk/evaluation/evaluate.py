@@ -3,6 +3,9 @@
 import hashlib
 import json
 import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -73,21 +76,31 @@ def evaluate(
     trials = Trials(plan.home).made() if known is None else known
     kept = plan.home / "kept" / run_id if known is None else None
     plan = replace(plan, compute=replace(plan.compute, kept=kept))
-    made = rehearse(strategy, panel, plan, clock, tell)
-    tell("judging", 0, 1)
-    before = tried_on(trials, receipt["data"], panel.name)
-    evidence = _evidence(made, plan, run_id, before, tell)
-    clock.lap("weighing evidence")
-    evidence = replace(evidence, placebos=_placebos(made, plan, tell))
-    clock.lap("placebos")
+    with _resumable(kept):
+        made = rehearse(strategy, panel, plan, clock, tell)
+        tell("judging", 0, 1)
+        before = tried_on(trials, receipt["data"], panel.name)
+        evidence = _evidence(made, plan, run_id, before, tell)
+        clock.lap("weighing evidence")
+        evidence = replace(evidence, placebos=_placebos(made, plan, tell))
+        clock.lap("placebos")
     caveats = panel.caveats + unlisted_runs(plan.home, {run_id, *(trial.run_id for trial in trials)})
     caveats += fragile(evidence.robustness)[:MOST_CAVEATS]
     evaluation = _judged(made, plan, run_id, receipt["data"], len(before) + 1, evidence, caveats)
     if known is None:
         Trials(plan.home).add(_trial(strategy, evaluation))
-        shutil.rmtree(plan.home / "kept" / run_id, ignore_errors=True)
     clock.lap("judging")
     return replace(evaluation, seconds=clock.seconds), made.fitted
+
+
+@contextmanager
+def _resumable(kept: Path | None) -> Iterator[None]:
+    # After Ctrl-C or a kill the finished parts wait for the same run to be made again.
+    try:
+        yield
+    finally:
+        if kept and not isinstance(sys.exception(), KeyboardInterrupt):
+            shutil.rmtree(kept, ignore_errors=True)
 
 
 def _evidence(made: Rehearsal, plan: Plan, run_id: str, before: list[Trial], tell: Tell) -> Evidence:
