@@ -1,5 +1,6 @@
 """Gradient-boosted trees beside a linear model, averaged, with intervals that are calibrated."""
 
+from quantdesk.features.classic import CLASSIC
 from quantdesk.models.average import Average
 from quantdesk.models.conformal import Conformal
 from quantdesk.models.lightgbm import LightGBM
@@ -12,7 +13,7 @@ from quantdesk.strategy import Strategy
 STRATEGY = Strategy(
     name="boosted",
     description="Averages two boosted-tree models and a ridge regression; long the best fifth, short the worst; each week.",
-    features=("*",),
+    features=CLASSIC,
     model=Conformal(Average((LightGBM(), XGBoost(), Ridge()))),
     signal=Rank(horizon=5, long=0.2, short=0.2, keep=0.4),
     sizing=VolatilityScaled(),

@@ -1,5 +1,6 @@
-"""A linear model over every feature: the baseline that is hard to beat."""
+"""A linear model over the classic features: the baseline that is hard to beat."""
 
+from quantdesk.features.classic import CLASSIC
 from quantdesk.models.conformal import Conformal
 from quantdesk.models.ridge import Ridge
 from quantdesk.portfolio.sizing import VolatilityScaled
@@ -8,8 +9,8 @@ from quantdesk.strategy import Strategy
 
 STRATEGY = Strategy(
     name="linear",
-    description="Ranks instruments by a ridge regression on every feature, long the best fifth, short the worst; each week.",
-    features=("*",),
+    description="Ranks instruments by ridge regression on the classic features; long the best fifth, short the worst, each week.",
+    features=CLASSIC,
     model=Conformal(Ridge()),
     signal=Rank(horizon=5, long=0.2, short=0.2, keep=0.4),
     sizing=VolatilityScaled(),

@@ -1,9 +1,11 @@
 """Small markets for the tests of features: overnight gaps, halts, a late listing, an early end."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
-from quantdesk.domain.arrays import Float64
+from quantdesk.domain.arrays import Float32, Float64
 from quantdesk.domain.instrument import Instrument
 from quantdesk.domain.panel import Panel
 
@@ -86,11 +88,17 @@ def logarithms(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(np.log(frame.to_numpy(dtype=np.float64)))
 
 
-def where_traded(frame: pd.DataFrame, close: Float64) -> Float64:
+def where_traded(frame: pd.DataFrame | Float64, close: Float64) -> Float64:
     """Mask what an independent computation gives on bars without a trade."""
-    return np.where(np.isfinite(close), frame.to_numpy(dtype=np.float64), np.nan)
+    return np.where(np.isfinite(close), np.asarray(frame, dtype=np.float64), np.nan)
 
 
-def same_bits(one: Float64, other: Float64) -> bool:
+def same_bits(one: Float64 | Float32, other: Float64 | Float32) -> bool:
     """Compare to the last bit, NaN equal to NaN."""
     return bool(np.array_equal(np.asarray(one), np.asarray(other), equal_nan=True))
+
+
+def in_sectors(panel: Panel) -> Panel:
+    """Put the instruments into two sectors, in turn."""
+    named = tuple(replace(one, sector=("tech", "banks")[i % 2]) for i, one in enumerate(panel.instruments))
+    return replace(panel, instruments=named)

@@ -8,7 +8,8 @@ from feature_worlds import panel_of
 
 from quantdesk.domain.arrays import Float64
 from quantdesk.domain.bars import Bars
-from quantdesk.features import columns
+from quantdesk.features import columns, quotes
+from quantdesk.features.evaluate import Formula
 
 nan = np.nan
 
@@ -20,8 +21,9 @@ def test_a_short_gap_is_bridged_with_the_last_close_no_range_and_no_volume() -> 
         )
     )
     assert columns.close(bars)[:, 0].tolist() == [10.0, 10.0, 12.0]
-    assert columns.high(bars)[:, 0].tolist() == [11.0, 10.0, 13.0]
-    assert columns.low(bars)[:, 0].tolist() == [9.0, 10.0, 11.0]
+    assert Formula(quotes.HIGH.lag(1) * 1.0)(bars)[2, 0] == Formula(quotes.LOW.lag(1) * 1.0)(bars)[2, 0] == 10.0
+    assert Formula(quotes.CLOSE.lag(1) * 1.0)(bars)[2, 0] == 10.0
+    assert Formula(quotes.VOLUME.lag(1) * 1.0)(bars)[2, 0] == 0.0
     assert columns.volume(bars)[:, 0].tolist() == [5.0, 0.0, 7.0]
     assert columns.returns(bars)[1:, 0].tolist() == [0.0, float(np.log(12.0 / 10.0))]
 
@@ -55,9 +57,3 @@ def test_shared_columns_are_forgotten_with_their_bars() -> None:
     del bars
     gc.collect()
     assert column() is None
-
-
-def test_a_ratio_over_nothing_is_missing() -> None:
-    result = columns.ratio(np.array([1.0, 1.0]), np.array([0.0, 2.0]))
-    assert np.isnan(result[0])
-    assert result[1] == 0.5

@@ -13,10 +13,7 @@ from quantdesk.features.windows import (
     row_ranks,
     rows_for,
     window_ema,
-    window_max,
     window_mean,
-    window_min,
-    window_std,
     window_sum,
 )
 
@@ -35,10 +32,8 @@ def _by_pandas(values: Float64, window: int, method: str) -> Float64:
 @settings(max_examples=40, deadline=None)
 @given(_tables, _windows)
 def test_every_kernel_agrees_with_pandas_and_is_missing_where_a_row_is(values: Float64, window: int) -> None:
-    for kernel, method in ((window_sum, "sum"), (window_mean, "mean"), (window_max, "max"), (window_min, "min")):
+    for kernel, method in ((window_sum, "sum"), (window_mean, "mean")):
         np.testing.assert_allclose(kernel(values, window), _by_pandas(values, window, method), atol=1e-9, rtol=1e-12)
-    spread = pd.DataFrame(values).rolling(window).apply(lambda rows: np.std(rows, ddof=1), raw=True)
-    np.testing.assert_allclose(window_std(values, window), spread.to_numpy(), atol=1e-9, rtol=1e-9)
 
 
 @settings(max_examples=40, deadline=None)
@@ -70,20 +65,14 @@ def test_ranks_agree_with_pandas_and_sum_to_zero(values: Float64) -> None:
 
 def test_a_window_gives_the_same_bits_wherever_the_history_begins() -> None:
     values = np.random.default_rng(0).normal(1e3, 1.0, (200, 37))
-    for kernel in (window_sum, window_std, window_max, window_min):
-        assert same_bits(kernel(values, 30)[-1], kernel(values[-30:], 30)[-1])
-        assert same_bits(kernel(values, 30)[:, 3:4], kernel(values[:, 3:4], 30))
+    assert same_bits(window_sum(values, 30)[-1], window_sum(values[-30:], 30)[-1])
+    assert same_bits(window_sum(values, 30)[:, 3:4], window_sum(values[:, 3:4], 30))
     assert same_bits(window_ema(values, 30, 0.1, 5)[-1], window_ema(values[-30:], 30, 0.1, 5)[-1])
 
 
 def test_the_memory_layout_does_not_matter() -> None:
     values = np.random.default_rng(0).normal(size=(20, 4))
     assert same_bits(window_sum(values, 3), window_sum(np.asfortranarray(values), 3))
-
-
-def test_a_level_far_above_its_spread_keeps_its_spread() -> None:
-    values = 1e8 + np.array([[0.0], [1.0], [2.0]])
-    assert window_std(values, 3)[-1, 0] == pytest.approx(1.0, abs=1e-12)
 
 
 def test_the_rows_of_an_exponential_mean_leave_out_less_than_asked() -> None:

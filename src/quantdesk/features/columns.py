@@ -1,4 +1,4 @@
-"""The columns that several features share, and how a feature is declared.
+"""The columns that features of facts and the factors share, as whole arrays, and how such a feature is declared.
 
 A bar without a trade repeats the last close, with no range and no volume, for up to ``BRIDGE``
 bars; after that there is no price. So one halted day or stray holiday does not empty every
@@ -15,7 +15,6 @@ import numpy as np
 from quantdesk.domain.arrays import Bools, Float64, Ints
 from quantdesk.domain.bars import Bars, log_changes
 from quantdesk.domain.feature import Feature, Scaling
-from quantdesk.features.windows import window_max, window_min
 
 BRIDGE = 5
 """Bars without a trade over which the last close still counts as the price."""
@@ -88,18 +87,6 @@ def returns(bars: Bars) -> Float64:
 
 
 @shared
-def high(bars: Bars) -> Float64:
-    """Return highs (n_times, n_instruments); the close where bridged, or where the data has none."""
-    return np.where(bars.is_traded, bars.high, close(bars)) if "high" in bars.fields else close(bars)
-
-
-@shared
-def low(bars: Bars) -> Float64:
-    """Return lows (n_times, n_instruments); the close where bridged, or where the data has none."""
-    return np.where(bars.is_traded, bars.low, close(bars)) if "low" in bars.fields else close(bars)
-
-
-@shared
 def volume(bars: Bars) -> Float64:
     """Return volume in split-adjusted units (n_times, n_instruments); 0 where bridged."""
     return np.where(bars.is_traded, bars.volume, 0.0 * close(bars))
@@ -112,24 +99,6 @@ def lagged(values: Float64, bars: int) -> Float64:
     return earlier
 
 
-def ratio(numerator: Float64, denominator: Float64) -> Float64:
-    """Divide two scale-free columns; NaN where the denominator is zero but for rounding."""
-    return numerator / np.where(np.abs(denominator) > 1e-12, denominator, np.nan)
-
-
 def logarithm(values: Float64) -> Float64:
     """Take natural logarithms; NaN where a value is not positive."""
     return np.log(np.where(values > 0, values, np.nan))
-
-
-@shared
-def place_in_range(bars: Bars, window: int) -> Float64:
-    """Place the close between the lowest low (-1) and the highest high (1) of the last bars.
-
-    Shape (n_times, n_instruments); 0 where the price stood still. A close outside its own bar's
-    range is taken as being at its edge.
-    """
-    top, bottom = window_max(high(bars), window), window_min(low(bars), window)
-    still = top - bottom <= 1e-12 * top
-    span = np.where(still, 1.0, top - bottom)
-    return np.where(still, 0.0, np.clip(2.0 * (close(bars) - bottom) / span - 1.0, -1.0, 1.0))

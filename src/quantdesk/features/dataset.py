@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from quantdesk.domain.arrays import Bools, Float32, Float64, Ints
+from quantdesk.domain.arrays import Bools, Float32, Float64
 from quantdesk.domain.bars import Bars
 from quantdesk.domain.dataset import Dataset
 from quantdesk.domain.errors import StrategyError
@@ -12,7 +12,9 @@ from quantdesk.domain.feature import Feature
 from quantdesk.domain.panel import Panel
 from quantdesk.features.labels import forward_returns
 from quantdesk.features.library import choose, compute, lookback
+from quantdesk.features.machine import count_missing
 from quantdesk.features.scale import SCALE_LOOKBACK, ewma_volatility
+from quantdesk.features.surroundings import bars_of, fields_of
 
 
 def build(panel: Panel, feature_names: Sequence[str], horizons: Sequence[int], own: Sequence[Feature] = ()) -> Dataset:
@@ -48,7 +50,7 @@ def build(panel: Panel, feature_names: Sequence[str], horizons: Sequence[int], o
     """
     features = _computable(panel, feature_names, own)
     labels, begins, ends = forward_returns(panel, horizons)
-    bars = Bars.of(panel)
+    bars = bars_of(panel)
     scale = ewma_volatility(bars)
     table = compute(features, bars)
     return Dataset(
@@ -74,7 +76,7 @@ def available(panel: Panel, feature_names: Sequence[str]) -> tuple[tuple[str, ..
     StrategyError
         If a name matches no feature.
     """
-    features, left_out = choose(feature_names, panel.fields)
+    features, left_out = choose(feature_names, fields_of(panel))
     return tuple(feature.name for feature in features), left_out
 
 
@@ -90,7 +92,7 @@ def bars_needed(panel: Panel, feature_names: Sequence[str]) -> int:
 
 
 def _computable(panel: Panel, feature_names: Sequence[str], own: Sequence[Feature] = ()) -> tuple[Feature, ...]:
-    features, left_out = choose(feature_names, panel.fields, own)
+    features, left_out = choose(feature_names, fields_of(panel), own)
     if not features:
         raise StrategyError(
             f"none of the features {', '.join(left_out) or '(none named)'} can be computed from {panel.name!r}",
@@ -101,9 +103,6 @@ def _computable(panel: Panel, feature_names: Sequence[str], own: Sequence[Featur
 
 
 def _is_valid(bars: Bars, table: Float32, scale: Float64) -> Bools:
-    n_missing: Ints = np.zeros(scale.shape, dtype=np.int64)
-    for column in range(table.shape[-1]):
-        n_missing += np.isnan(table[:, :, column])
-    has_enough: Bools = 2 * n_missing <= table.shape[-1]
+    has_enough: Bools = 2 * count_missing(table) <= table.shape[-1]
     is_member: Bools = bars.facts["member"] > 0 if "member" in bars.facts else np.ones(scale.shape, dtype=np.bool_)
     return bars.is_traded & np.isfinite(scale) & has_enough & is_member

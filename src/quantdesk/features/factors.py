@@ -10,6 +10,7 @@ from quantdesk.domain.bars import Bars, carry_forward, unit_growth
 from quantdesk.domain.errors import DataError
 from quantdesk.domain.panel import Panel
 from quantdesk.features.columns import close, lagged, logarithm, returns
+from quantdesk.features.evaluate import Formula
 from quantdesk.features.facts import QUARTER, fact, over
 from quantdesk.features.momentum import skipped_momentum
 from quantdesk.features.volatility import volatility
@@ -118,7 +119,7 @@ def _mean(values: Float64, window: int) -> Float64:
 
 
 def _momentum(_: Panel, bars: Bars) -> Float64:
-    return skipped_momentum(bars, window=252, skip=21)
+    return Formula(skipped_momentum(252, 21))(bars)
 
 
 def _value(panel: Panel, bars: Bars) -> Float64:
@@ -138,7 +139,7 @@ def _quality(_: Panel, bars: Bars) -> Float64:
 
 
 def _volatility(_: Panel, bars: Bars) -> Float64:
-    return logarithm(volatility(bars, 60))
+    return logarithm(Formula(volatility(60))(bars))
 
 
 def _liquidity(panel: Panel, bars: Bars) -> Float64:

@@ -13,6 +13,8 @@ from quantdesk.domain.arrays import Float32
 from quantdesk.domain.bars import Bars
 from quantdesk.domain.errors import StrategyError
 from quantdesk.domain.feature import Feature
+from quantdesk.features.evaluate import Formula, evaluate
+from quantdesk.features.machine import LARGEST
 
 
 def discover(own: Sequence[Feature] = ()) -> dict[str, Feature]:
@@ -90,10 +92,20 @@ def compute(features: Sequence[Feature], bars: Bars) -> Float32:
         Shape (n_times, n_instruments, n_features), in the order of ``features``.
     """
     table = np.empty((*bars.close.shape, len(features)), dtype=np.float32)
+    formulas = [feature.compute.column for feature in features if isinstance(feature.compute, Formula)]
+    if len(formulas) == len(features):
+        evaluate(formulas, (), bars, table, np.empty((0, *bars.close.shape)))
+        return table
+    if formulas:
+        written = [isinstance(feature.compute, Formula) for feature in features]
+        table[:, :, np.flatnonzero(written)] = compute(
+            [feature for feature in features if isinstance(feature.compute, Formula)], bars
+        )
     for column, feature in enumerate(features):
-        with np.errstate(over="ignore"):
-            table[:, :, column] = feature.compute(bars)
-    table[np.isinf(table)] = np.nan
+        if not isinstance(feature.compute, Formula):
+            with np.errstate(over="ignore"):
+                values = feature.compute(bars)
+                table[:, :, column] = np.where(np.abs(values) <= LARGEST, values, np.nan)
     return table
 
 

@@ -1,46 +1,34 @@
 """Features of the trend in returns over months."""
 
-from functools import partial
 from math import sqrt
 
-from quantdesk.domain.arrays import Float64
-from quantdesk.domain.bars import Bars
-from quantdesk.features.columns import declare, lagged, ratio, returns, shared
-from quantdesk.features.returns import past_return
-from quantdesk.features.volatility import volatility
-from quantdesk.features.windows import window_sum
+from quantdesk.features.algebra import Column, ratio
+from quantdesk.features.quotes import RETURN, feature
+from quantdesk.features.rolling import deviation, total
 
 
-@shared
-def momentum(bars: Bars, window: int) -> Float64:
-    """Divide the log return over ``window`` bars by its own volatility (n_times, n_instruments).
+def momentum(window: int) -> Column:
+    """Divide the log return over ``window`` bars by its own volatility.
 
     Scaled so that a return without drift has a standard deviation of 1: the evidence for a
     trend, comparable between calm and wild instruments.
     """
-    return ratio(past_return(bars, window), sqrt(window) * volatility(bars, window))
+    return ratio(total(RETURN, window), deviation(RETURN, window) * sqrt(window))
 
 
-@shared
-def skipped_momentum(bars: Bars, window: int, skip: int) -> Float64:
-    """Compute the log return from ``window`` bars ago to ``skip`` bars ago (n_times, n_instruments)."""
-    return lagged(window_sum(returns(bars), window - skip), skip)
+def skipped_momentum(window: int, skip: int) -> Column:
+    """Compute the log return from ``window`` bars ago to ``skip`` bars ago."""
+    return total(RETURN, window - skip).lag(skip)
 
 
 FEATURES = (
     *(
-        declare(
+        feature(
             f"momentum_{window}",
-            partial(momentum, window=window),
-            window + 1,
+            momentum(window),
             "time-series momentum over its volatility: Moskowitz, Ooi & Pedersen 2012",
         )
         for window in (20, 60, 120)
     ),
-    declare(
-        "momentum_252_21",
-        partial(skipped_momentum, window=252, skip=21),
-        253,
-        "twelve months without the last: Jegadeesh & Titman 1993",
-    ),
+    feature("momentum_252_21", skipped_momentum(252, 21), "twelve months without the last: Jegadeesh & Titman 1993"),
 )

@@ -1,64 +1,42 @@
 """Features of how much is traded, each against the instrument's own habit."""
 
-from functools import partial
+from quantdesk.features.algebra import Column, log, size
+from quantdesk.features.quotes import CLOSE, RETURN, VOLUME, feature
+from quantdesk.features.rolling import exponential, mean, share_below
 
-import numpy as np
+PROFILE_BARS = 60
+"""Bars over which the volume is spread by price."""
 
-from quantdesk.domain.arrays import Float64
-from quantdesk.domain.bars import Bars
-from quantdesk.features.columns import close, declare, lagged, logarithm, returns, shared, volume
-from quantdesk.features.windows import window_ema, window_mean
-
-_TRADED = ("close", "volume")
+_VALUE = VOLUME * CLOSE
 
 
-@shared
-def volume_ratio(bars: Bars, window: int) -> Float64:
-    """Divide the volume by its mean over ``window`` bars (n_times, n_instruments)."""
-    mean = window_mean(volume(bars), window)
-    return volume(bars) / np.where(mean > 0, mean, np.nan)
-
-
-def volume_change(bars: Bars) -> Float64:
-    """Compute the log change of volume since the bar before; NaN where either is zero."""
-    return logarithm(volume(bars)) - logarithm(lagged(volume(bars), 1))
-
-
-@shared
-def traded_value(bars: Bars) -> Float64:
-    """Multiply the volume by the close, in the account currency up to the bars' own scale."""
-    return volume(bars) * close(bars)
-
-
-def dollar_volume(bars: Bars, short: int, long: int) -> Float64:
+def dollar_volume(short: int, long: int) -> Column:
     """Compare the mean value traded over few bars with that over many, as a log ratio.
 
     The level itself is no feature: the adjusted close carries the scale of its own bars.
     """
-    value = traded_value(bars)
-    return logarithm(window_mean(value, short)) - logarithm(window_mean(value, long))
+    return log(mean(_VALUE, short)) - log(mean(_VALUE, long))
 
 
-def illiquidity(bars: Bars, window: int) -> Float64:
+def illiquidity(window: int) -> Column:
     """Average |return| for each unit of value traded, times the mean value traded.
 
     Amihud's (2002) measure, freed of the currency: the absolute log return that a usual bar's
     trading goes with. Bars without volume are left out; NaN with fewer than three quarters.
     """
-    value = traded_value(bars)
-    impact = np.abs(returns(bars)) / np.where(value > 0, value, np.nan)
-    return window_ema(impact, window, 0.0, 3 * window // 4) * window_mean(value, window)
+    return exponential(size(RETURN) / _VALUE, window, 0.0, 3 * window // 4) * mean(_VALUE, window)
+
+
+def _profile(factor: float) -> Column:
+    return share_below(CLOSE, VOLUME, PROFILE_BARS, factor)
 
 
 FEATURES = (
-    declare("volume_ratio_20", partial(volume_ratio, window=20), 20, "volume / mean volume", needs=_TRADED),
-    declare("volume_change", volume_change, 2, "log change of volume", needs=_TRADED),
-    declare(
-        "dollar_volume_20_120",
-        partial(dollar_volume, short=20, long=120),
-        120,
-        "log ratio of mean values traded",
-        needs=_TRADED,
-    ),
-    declare("illiquidity_20", partial(illiquidity, window=20), 21, "scaled illiquidity: Amihud 2002", needs=_TRADED),
+    feature("volume_ratio_20", VOLUME / mean(VOLUME, 20), "volume / mean volume"),
+    feature("volume_change", log(VOLUME) - log(VOLUME).lag(1), "log change of volume"),
+    feature("dollar_volume_20_120", dollar_volume(20, 120), "log ratio of mean values traded"),
+    feature("illiquidity_20", illiquidity(20), "scaled illiquidity: Amihud 2002"),
+    feature("profile_below_60", _profile(1.0), "share of volume at closes up to the present one", "unit"),
+    feature("profile_far_below_60", _profile(0.95), "share of volume at closes 5 % and more below", "unit"),
+    feature("profile_far_above_60", 1.0 - _profile(1.05), "share of volume at closes over 5 % above", "unit"),
 )

@@ -1,4 +1,4 @@
-"""Sums, spreads, extremes and exponential means over the last bars, computed afresh for each bar.
+"""Sums and exponential means over the last bars, computed afresh for each bar, and ranks.
 
 Each value is a direct sum over its own window, in the same order wherever the window lies. A
 running sum would be faster, but its rounding depends on the bars before the window, and then a
@@ -32,25 +32,6 @@ def window_sum(values: Float64, window: int) -> Float64:
 def window_mean(values: Float64, window: int) -> Float64:
     """Average the last ``window`` rows (n_times, n_instruments); NaN where one is missing."""
     return window_sum(values, window) / window
-
-
-def window_std(values: Float64, window: int) -> Float64:
-    """Compute the sample standard deviation (divisor window - 1) of the last ``window`` rows.
-
-    Two passes, mean first: exact to rounding however large the level. NaN where a row is
-    missing. Shapes as in ``window_sum``.
-    """
-    return _std(_plain(values), window)
-
-
-def window_max(values: Float64, window: int) -> Float64:
-    """Find the highest of the last ``window`` rows; NaN where one is missing."""
-    return _max(_plain(values), window)
-
-
-def window_min(values: Float64, window: int) -> Float64:
-    """Find the lowest of the last ``window`` rows; NaN where one is missing."""
-    return -_max(_plain(-values), window)
 
 
 def window_ema(values: Float64, window: int, alpha: float, min_count: int) -> Float64:
@@ -98,8 +79,7 @@ def row_ranks(values: Float64) -> Float64:
     Float64
         Shape (n_times, n_instruments), in [-0.5, 0.5]; NaN where the value is.
     """
-    order: Ints = np.argsort(values, axis=1)
-    return _ranks(_plain(values), order)
+    return _ranks(_plain(values), np.sort(_plain(values), axis=1))
 
 
 def _plain(values: Float64) -> Float64:
@@ -118,49 +98,6 @@ def _sum(values: Float64, window: int) -> Float64:
             row = values[s]
             for i in range(n_instruments):
                 total[i] += row[i]
-    return out
-
-
-@compiled
-def _std(values: Float64, window: int) -> Float64:
-    n_times, n_instruments = values.shape
-    out = np.full((n_times, n_instruments), np.nan)
-    mean = np.empty(n_instruments)
-    for t in range(window - 1, n_times):
-        total = out[t]
-        mean[:] = 0.0
-        for s in range(t - window + 1, t + 1):
-            row = values[s]
-            for i in range(n_instruments):
-                mean[i] += row[i]
-        for i in range(n_instruments):
-            mean[i] /= window
-            total[i] = 0.0
-        for s in range(t - window + 1, t + 1):
-            row = values[s]
-            for i in range(n_instruments):
-                total[i] += (row[i] - mean[i]) * (row[i] - mean[i])
-        for i in range(n_instruments):
-            total[i] = np.sqrt(total[i] / (window - 1))
-    return out
-
-
-@compiled
-def _max(values: Float64, window: int) -> Float64:
-    n_times, n_instruments = values.shape
-    out = np.full((n_times, n_instruments), np.nan)
-    missing = np.empty(n_instruments)
-    for t in range(window - 1, n_times):
-        top = out[t]
-        top[:] = -np.inf
-        missing[:] = 0.0
-        for s in range(t - window + 1, t + 1):
-            row = values[s]
-            for i in range(n_instruments):
-                top[i] = row[i] if row[i] > top[i] else top[i]
-                missing[i] += row[i] * 0.0  # a comparison passes over NaN, this does not
-        for i in range(n_instruments):
-            top[i] += missing[i]
     return out
 
 
@@ -189,20 +126,36 @@ def _ema(values: Float64, weights: Float64, min_count: int) -> Float64:
 
 
 @compiled
-def _ranks(values: Float64, order: Ints) -> Float64:
+def _ranks(values: Float64, ordered: Float64) -> Float64:
     n_times, n_instruments = values.shape
     out = np.full((n_times, n_instruments), np.nan)
+    first = np.empty(n_instruments, np.int64)
     for t in range(n_times):
-        n_ranked = 0
-        while n_ranked < n_instruments and not np.isnan(values[t, order[t, n_ranked]]):
-            n_ranked += 1
-        first = 0
-        while first < n_ranked:
-            last = first
-            while last + 1 < n_ranked and values[t, order[t, last + 1]] == values[t, order[t, first]]:
-                last += 1
-            middle = 0.5 * (first + last)
-            for place in range(first, last + 1):
-                out[t, order[t, place]] = middle / (n_ranked - 1) - 0.5 if n_ranked > 1 else 0.0
-            first = last + 1
+        row, n_ranked = values[t], n_instruments
+        while n_ranked > 0 and np.isnan(ordered[t, n_ranked - 1]):
+            n_ranked -= 1
+        ranked = ordered[t, :n_ranked]
+        if n_ranked > 0:
+            _count_below(first, ranked, row)
+        for i in range(n_instruments):
+            if row[i] == row[i]:
+                last = first[i]
+                while last + 1 < n_ranked and ranked[last + 1] == row[i]:
+                    last += 1
+                out[t, i] = 0.5 * (first[i] + last) / (n_ranked - 1) - 0.5 if n_ranked > 1 else 0.0
     return out
+
+
+@compiled
+def _count_below(first: Ints, ordered: Float64, values: Float64) -> None:
+    # All binary searches step together: their comparisons cannot be foreseen one by one.
+    first[:] = 0
+    left = len(ordered)
+    while left > 1:
+        half = left // 2
+        for i in range(len(first)):
+            at = first[i] + half
+            first[i] = at if ordered[at - 1] < values[i] else first[i]
+        left -= half
+    for i in range(len(first)):
+        first[i] += 1 if ordered[first[i]] < values[i] else 0

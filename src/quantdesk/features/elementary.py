@@ -1,0 +1,225 @@
+"""The elementary operations of the machine, each a loop over neighbouring numbers."""
+
+import numpy as np
+
+from quantdesk.domain.arrays import Float64
+from quantdesk.domain.compiled import compiled
+from quantdesk.features.operations import (
+    ABOVE,
+    ABS,
+    ADD,
+    AFFINE,
+    BELOW,
+    CLIP,
+    COPY,
+    DIVIDE,
+    DRIFT,
+    FILL,
+    LOG,
+    MAXIMUM,
+    MINIMUM,
+    MULTIPLY,
+    NEWEST,
+    PRESENT,
+    RATIO,
+    SPREAD,
+    SQRT,
+    WHERE,
+)
+
+
+@compiled
+def of_one(code: int, out: Float64, a: Float64, scale: float, shift: float) -> None:
+    """Apply an operation of one argument to neighbouring numbers, all of shape (n,)."""
+    if code == COPY:
+        _copy(out, a)
+    elif code == AFFINE:
+        _affine(out, a, scale, shift)
+    elif code == LOG:
+        _log(out, a)
+    elif code == SQRT:
+        _sqrt(out, a)
+    elif code == ABS:
+        _size(out, a)
+    elif code == FILL:
+        _fill(out, a)
+    elif code == PRESENT:
+        _present(out, a)
+    elif code == ABOVE:
+        _above(out, a, scale)
+    elif code == CLIP:
+        _clip(out, a, scale, shift)
+
+
+@compiled
+def _copy(out: Float64, a: Float64) -> None:
+    for k in range(len(out)):
+        out[k] = a[k]
+
+
+@compiled
+def _affine(out: Float64, a: Float64, scale: float, shift: float) -> None:
+    for k in range(len(out)):
+        out[k] = scale * a[k] + shift
+
+
+@compiled
+def _log(out: Float64, a: Float64) -> None:
+    for k in range(len(out)):
+        out[k] = np.log(a[k]) if a[k] > 0.0 else np.nan
+
+
+@compiled
+def _sqrt(out: Float64, a: Float64) -> None:
+    for k in range(len(out)):
+        out[k] = np.sqrt(a[k])
+
+
+@compiled
+def _size(out: Float64, a: Float64) -> None:
+    for k in range(len(out)):
+        out[k] = abs(a[k])
+
+
+@compiled
+def _fill(out: Float64, a: Float64) -> None:
+    for k in range(len(out)):
+        out[k] = a[k] if a[k] == a[k] else 0.0
+
+
+@compiled
+def _present(out: Float64, a: Float64) -> None:
+    for k in range(len(out)):
+        out[k] = 1.0 if a[k] == a[k] else 0.0
+
+
+@compiled
+def _above(out: Float64, a: Float64, level: float) -> None:
+    for k in range(len(out)):
+        out[k] = (1.0 if a[k] > level else 0.0) if a[k] == a[k] else np.nan
+
+
+@compiled
+def _clip(out: Float64, a: Float64, low: float, high: float) -> None:
+    for k in range(len(out)):
+        value = a[k] if a[k] > low or a[k] != a[k] else low
+        out[k] = value if value < high or value != value else high
+
+
+@compiled
+def of_two(code: int, out: Float64, a: Float64, b: Float64, weight: float) -> None:
+    """Apply an operation of two arguments to neighbouring numbers, all of shape (n,)."""
+    if code == ADD:
+        _add(out, a, b, weight)
+    elif code == MULTIPLY:
+        _multiply(out, a, b, weight)
+    elif code == DIVIDE:
+        _divide(out, a, b, weight)
+    elif code == RATIO:
+        _ratio(out, a, b)
+    elif code == MAXIMUM:
+        _maximum(out, a, b)
+    elif code == MINIMUM:
+        _minimum(out, a, b)
+    elif code == BELOW:
+        _below(out, a, b)
+
+
+@compiled
+def _add(out: Float64, a: Float64, b: Float64, weight: float) -> None:
+    for k in range(len(out)):
+        out[k] = a[k] + weight * b[k]
+
+
+@compiled
+def _multiply(out: Float64, a: Float64, b: Float64, scale: float) -> None:
+    for k in range(len(out)):
+        out[k] = scale * a[k] * b[k]
+
+
+@compiled
+def _divide(out: Float64, a: Float64, b: Float64, scale: float) -> None:
+    for k in range(len(out)):
+        out[k] = np.divide(scale * a[k], b[k] if b[k] > 0.0 else np.nan)
+
+
+@compiled
+def _ratio(out: Float64, a: Float64, b: Float64) -> None:
+    for k in range(len(out)):
+        out[k] = np.divide(a[k], b[k] if abs(b[k]) > 1e-12 else np.nan)
+
+
+@compiled
+def _maximum(out: Float64, a: Float64, b: Float64) -> None:
+    for k in range(len(out)):
+        out[k] = a[k] if a[k] > b[k] or a[k] != a[k] else b[k]
+
+
+@compiled
+def _minimum(out: Float64, a: Float64, b: Float64) -> None:
+    for k in range(len(out)):
+        out[k] = a[k] if a[k] < b[k] or a[k] != a[k] else b[k]
+
+
+@compiled
+def _below(out: Float64, a: Float64, b: Float64) -> None:
+    for k in range(len(out)):
+        out[k] = 1.0 if a[k] <= b[k] else 0.0
+
+
+@compiled
+def of_more(
+    code: int, out: Float64, a: Float64, b: Float64, c: Float64, d: Float64, near: float, far: float, weight: float
+) -> None:
+    """Apply an operation of three or four arguments to neighbouring numbers, all of shape (n,)."""
+    if code == WHERE:
+        _where(out, a, b, c)
+    elif code == NEWEST:
+        _newest(out, a, b, c, d, near)
+    elif code == SPREAD:
+        _spread(out, a, b, c, d, near, far, weight)
+    elif code == DRIFT:
+        _drift(out, a, b, c, d, near, far, weight)
+
+
+@compiled
+def _where(out: Float64, a: Float64, b: Float64, c: Float64) -> None:
+    for k in range(len(out)):
+        out[k] = b[k] if a[k] > 0.0 else c[k]
+
+
+@compiled
+def _newest(out: Float64, a: Float64, b: Float64, c: Float64, d: Float64, older: float) -> None:
+    for k in range(len(out)):
+        out[k] = c[k] if a[k] >= b[k] else d[k] + older
+
+
+@compiled
+def _spread(out: Float64, a: Float64, b: Float64, c: Float64, d: Float64, near: float, far: float, weight: float) -> None:
+    for k in range(len(out)):
+        apart = a[k] * near - b[k] * far
+        out[k] = c[k] + d[k] + weight * apart * apart
+
+
+@compiled
+def _drift(out: Float64, a: Float64, b: Float64, c: Float64, d: Float64, near: float, far: float, weight: float) -> None:
+    for k in range(len(out)):
+        out[k] = c[k] + d[k] + weight * (a[k] * near - b[k] * far)
+
+
+@compiled
+def product(
+    out: Float64, a: Float64, b: Float64, c: Float64, d: Float64, e: Float64, f: Float64, near: float, far: float, weight: float
+) -> None:
+    """Merge sums of products of two neighbouring windows, from their sums (a, b), (c, d) and products e, f."""
+    for k in range(len(out)):
+        out[k] = e[k] + f[k] + weight * (a[k] * near - b[k] * far) * (c[k] * near - d[k] * far)
+
+
+@compiled
+def add_share(out: Float64, level: Float64, weight: Float64, newest: Float64, factor: float, is_first: bool) -> None:
+    """Add the weight where the level is at most the newest one times a factor; the first time, begin anew."""
+    if is_first:
+        out[:] = 0.0
+    for k in range(len(out)):
+        out[k] += weight[k] if level[k] <= factor * newest[k] else 0.0
