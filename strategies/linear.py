@@ -9,7 +9,7 @@ from quantdesk.strategy import Strategy
 
 STRATEGY = Strategy(
     name="linear",
-    description="Ranks instruments by ridge regression on the classic features; long the best fifth, short the worst, each week.",
+    description="Ranks instruments by ridge regression on classic features; long the best fifth, short the worst; each week.",
     features=CLASSIC,
     model=Conformal(Ridge()),
     signal=Rank(horizon=5, long=0.2, short=0.2, keep=0.4),
