@@ -274,14 +274,12 @@ def is_running(pid: int) -> bool:
     return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
 
-def test_a_function_that_no_other_process_can_find_is_refused() -> None:
+def test_a_function_that_no_other_process_can_find_is_taken_along() -> None:
     def inner(_shared: object, task: int) -> int:
         return task
 
-    inner.__module__, inner.__qualname__ = "__main__", "inner"
-    with pytest.raises(ComputeError, match="'inner' is defined in the program itself"):
-        compute.map(inner, None, [0, 1], TWO)
-    assert compute.map(inner, None, [0, 1]) == [0, 1]
+    assert compute.map(inner, None, [0, 1], TWO) == [0, 1]
+    assert compute.map(lambda shared, task: shared + task, 5, [0, 1], TWO) == [5, 6]
 
 
 def test_an_unknown_place_or_number_is_refused_in_three_parts() -> None:

@@ -117,12 +117,6 @@ class _Pickler(cloudpickle.CloudPickler):  # type: ignore[misc]  # takes lambdas
     def reducer_override(self, thing: Any) -> Any:
         if isinstance(thing, np.ndarray):
             return _in_order(thing)
-        if getattr(thing, "__module__", None) == "__main__" and hasattr(thing, "__qualname__"):
-            raise ComputeError(
-                f"{thing.__qualname__!r} is defined in the program itself, where no other process finds it",
-                "a function or class of a module, or of a strategy's file",
-                "move it to a file of its own and import it, or use 1 worker",
-            )
         return super().reducer_override(thing)
 
 

@@ -1,5 +1,6 @@
 """Read a CSV or Parquet file into a table whose faults can be named by line."""
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from gzip import BadGzipFile
@@ -64,8 +65,13 @@ class Table:
         return np.asarray(numbers.fill_null(float("nan")).to_numpy(), dtype=np.float64)
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path, only: tuple[str, Sequence[str]] | None = None) -> Table:
     """Read a CSV (plain or gzip; comma, semicolon or tab) or Parquet file.
+
+    Parameters
+    ----------
+    only : tuple of str and sequence of str, optional
+        A column of a Parquet file, and the values whose rows are read; the others stay on the disk.
 
     Raises
     ------
@@ -77,7 +83,7 @@ def read_table(path: Path) -> Table:
     _check_file(path)
     is_parquet = path.suffix.lower() in (".parquet", ".pq")
     try:
-        frame = pl.read_parquet(path) if is_parquet else _read_csv(path)
+        frame = _read_parquet(path, only) if is_parquet else _read_csv(path)
     except (pl.exceptions.PolarsError, UnicodeDecodeError, BadGzipFile, EOFError, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(
@@ -95,6 +101,14 @@ def _check_file(path: Path) -> None:
         raise DataError(f"{path} is neither CSV nor Parquet", "a name ending in .csv, .csv.gz or .parquet", "export it so")
     if path.stat().st_size == 0:
         raise DataError(f"{path} is empty", "a header and a row for every bar", "export it again")
+
+
+def _read_parquet(path: Path, only: tuple[str, Sequence[str]] | None) -> "pl.DataFrame":
+    import polars as pl
+
+    if only is None:
+        return pl.read_parquet(path)
+    return pl.scan_parquet(path).filter(pl.col(only[0]).is_in(list(only[1]))).collect(engine="streaming")
 
 
 def _read_csv(path: Path) -> "pl.DataFrame":

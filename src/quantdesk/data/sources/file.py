@@ -44,6 +44,8 @@ class File:
         Smallest quantity step, in units: 1 for shares, less where fractions trade.
     haircut : float
         Fraction of the last close that is lost when an instrument vanishes.
+    only : tuple of str
+        Symbols that are read, of a Parquet file with a row a time and symbol; none: all.
     """
 
     path: Path
@@ -54,6 +56,7 @@ class File:
     sort: bool = False
     lot: float = 1.0
     haircut: float = 0.3
+    only: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not 1e-8 <= self.lot <= 1e6:
@@ -85,7 +88,7 @@ class File:
         DataError
             As ``fetch``.
         """
-        table = read_table(self.path)
+        table = read_table(self.path, (symbol_column(self.path, self.mapping), self.only) if self.only else None)
         columns = guess_mapping(table.frame.columns, self.mapping)
         stamps, note = self._stamps(table, columns.chosen["time"])
         panel = self._long(table, columns, stamps) if columns.layout == "long" else self._wide(table, columns, stamps)
@@ -142,6 +145,26 @@ class File:
 
     def _name(self) -> str:
         return self.name or self._stem()
+
+
+def symbol_column(path: Path, mapping: Mapping[str, str]) -> str:
+    """Name the column of a Parquet file that holds the symbols, from its header alone.
+
+    Raises
+    ------
+    DataError
+        If it is no Parquet file with a row a time and symbol.
+    """
+    import polars as pl
+
+    try:
+        found = guess_mapping(list(pl.read_parquet_schema(path)), mapping).chosen.get("symbol")
+    except (pl.exceptions.PolarsError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(f"{path} cannot be read by symbol: {reason}", "a Parquet file", "write it as Parquet") from error
+    if found is None:
+        raise DataError(f"{path} has no column of symbols", "one row a time and symbol", "name the column in the mapping")
+    return found
 
 
 def _sectors(
