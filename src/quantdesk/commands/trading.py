@@ -163,6 +163,8 @@ def _orders(
             if tried
             else f"not evaluated on this data: run desk evaluate {name} --data {data}"
         )
+        let_out = registry.Promotions(chosen.home).standing(strategy.fingerprint())
+        standing += f"; let out to trade by run {let_out.run_id}" if let_out else "; not let out to trade (desk promote)"
     if as_json:
         print_json(asdict(card) | {"standing": standing})
     else:
