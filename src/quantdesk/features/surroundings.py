@@ -11,10 +11,10 @@ from quantdesk.features.sessions import session_facts
 
 
 def bars_of(panel: Panel) -> Bars:
-    """Adjust a panel's prices, and lay its sectors and sessions beside its facts."""
+    """Adjust a panel's prices, and lay its sectors and sessions beside its facts; a field of the same name wins."""
     bars = Bars.of(panel)
     sessions = {name: np.broadcast_to(values, panel.shape) for name, values in session_facts(panel.times).items()}
-    return replace(bars, facts={**bars.facts, **sectors(panel), **sessions})
+    return replace(bars, facts={**sectors(panel), **sessions, **bars.facts})
 
 
 def fields_of(panel: Panel) -> set[str]:
