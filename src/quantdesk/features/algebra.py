@@ -156,7 +156,8 @@ def log(column: Column) -> Column:
 
 def sqrt(column: Column) -> Column:
     """Take square roots; NaN below zero."""
-    return node(op.SQRT, column)
+    scale, column = _factor(column)
+    return node(op.SQRT, column, constants=(scale,))
 
 
 def size(column: Column) -> Column:
@@ -171,7 +172,8 @@ def filled(column: Column) -> Column:
 
 def present(column: Column) -> Column:
     """Give 1 where there is a value and 0 where there is none."""
-    return node(op.PRESENT, column)
+    # A size is there where its column is: so the two share what follows.
+    return node(op.PRESENT, column.arguments[0].lag(column.lags[0]) if column.operation == op.ABS else column)
 
 
 def above(column: Column, level: float) -> Column:

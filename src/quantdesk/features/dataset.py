@@ -10,9 +10,9 @@ from quantdesk.domain.dataset import Dataset
 from quantdesk.domain.errors import StrategyError
 from quantdesk.domain.feature import Feature
 from quantdesk.domain.panel import Panel
+from quantdesk.features.delivery import count_missing
 from quantdesk.features.labels import forward_returns
 from quantdesk.features.library import choose, compute, lookback
-from quantdesk.features.machine import count_missing
 from quantdesk.features.scale import SCALE_LOOKBACK, ewma_volatility
 from quantdesk.features.surroundings import bars_of, fields_of
 

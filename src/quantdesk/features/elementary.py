@@ -27,6 +27,9 @@ from quantdesk.features.operations import (
     WHERE,
 )
 
+_ROOT_HALF, _MANTISSA = 0x3FE6A09E00000000, 0x000FFFFFFFFFFFFF
+_SMALLEST = float(np.finfo(np.float64).tiny)
+
 
 @compiled
 def of_one(code: int, out: Float64, a: Float64, scale: float, shift: float) -> None:
@@ -38,7 +41,7 @@ def of_one(code: int, out: Float64, a: Float64, scale: float, shift: float) -> N
     elif code == LOG:
         _log(out, a)
     elif code == SQRT:
-        _sqrt(out, a)
+        _sqrt(out, a, scale)
     elif code == ABS:
         _size(out, a)
     elif code == FILL:
@@ -65,14 +68,29 @@ def _affine(out: Float64, a: Float64, scale: float, shift: float) -> None:
 
 @compiled
 def _log(out: Float64, a: Float64) -> None:
+    # The polynomial of fdlibm's e_log.c, within one unit in the last place, written without a
+    # branch so that several numbers are done at once: a = 2**power * (1 + part).
+    bits, mantissa = a.view(np.int64), out.view(np.int64)
     for k in range(len(out)):
-        out[k] = np.log(a[k]) if a[k] > 0.0 else np.nan
+        mantissa[k] = ((bits[k] - _ROOT_HALF) & _MANTISSA) + _ROOT_HALF
+    for k in range(len(out)):
+        power, part = float((bits[k] - _ROOT_HALF) >> 52), out[k] - 1.0
+        s = np.divide(part, 2.0 + part)
+        z = s * s
+        w = z * z
+        odd = z * (
+            0.6666666666666735130 + w * (0.2857142874366239149 + w * (0.1818357216161805012 + w * 0.1479819860511658591))
+        )
+        rest = odd + w * (0.3999999999940941908 + w * (0.2222219843214978396 + w * 0.1531383769920937332))
+        half = 0.5 * part * part
+        value = power * 6.93147180369123816490e-01 - ((half - (s * (half + rest) + power * 1.90821492927058770002e-10)) - part)
+        out[k] = value if _SMALLEST <= a[k] < np.inf else (np.inf if a[k] > 1.0 else np.nan)
 
 
 @compiled
-def _sqrt(out: Float64, a: Float64) -> None:
+def _sqrt(out: Float64, a: Float64, scale: float) -> None:
     for k in range(len(out)):
-        out[k] = np.sqrt(a[k])
+        out[k] = np.sqrt(scale * a[k])
 
 
 @compiled
@@ -185,7 +203,8 @@ def of_more(
 @compiled
 def _where(out: Float64, a: Float64, b: Float64, c: Float64) -> None:
     for k in range(len(out)):
-        out[k] = b[k] if a[k] > 0.0 else c[k]
+        one, other = b[k], c[k]  # both read first: so the loop has no branch
+        out[k] = one if a[k] > 0.0 else other
 
 
 @compiled
@@ -217,9 +236,17 @@ def product(
 
 
 @compiled
-def add_share(out: Float64, level: Float64, weight: Float64, newest: Float64, factor: float, is_first: bool) -> None:
-    """Add the weight where the level is at most the newest one times a factor; the first time, begin anew."""
-    if is_first:
-        out[:] = 0.0
+def add_share(out: Float64, newest: Float64, level: Float64, weight: Float64, factor: float) -> None:
+    """Add the weight where the level is at most the newest one times a factor."""
     for k in range(len(out)):
         out[k] += weight[k] if level[k] <= factor * newest[k] else 0.0
+
+
+@compiled
+def add_shares(
+    out: Float64, newest: Float64, level: Float64, weight: Float64, before: Float64, weight_before: Float64, factor: float
+) -> None:
+    """Do the same for two bars at once, one after the other."""
+    for k in range(len(out)):
+        edge, one, other = factor * newest[k], weight[k], weight_before[k]
+        out[k] = (out[k] + (one if level[k] <= edge else 0.0)) + (other if before[k] <= edge else 0.0)

@@ -14,7 +14,7 @@ from quantdesk.features import cross_section
 from quantdesk.features.algebra import Column, given, plain
 from quantdesk.features.program import TRADED, Program, build
 
-LANES, CHUNK = 32, 32
+LANES, CHUNK = 64, 16
 """Instruments and bars at a time: what is at work then fits a core's own cache."""
 
 PRICES = ("open", "high", "low", "close", "volume")
@@ -122,20 +122,26 @@ def _run_blocks(program: Program, bars: Bars, known: Mapping[int, Float64], tabl
     n_times, n_instruments = bars.close.shape
     inputs = inputs_of(program, bars, known)
 
-    def work(first: int) -> None:
-        block = np.empty((len(inputs), n_times, min(LANES, n_instruments - first)))
-        for row, values in zip(block, inputs, strict=True):
-            row[:] = values[:, first : first + block.shape[2]]
-        program.run(block, program.memory(block.shape[2]), 0, table, out, first)
-
     firsts = range(0, n_instruments, LANES)
+    waiting = iter(firsts)
+
+    def work(_: int) -> None:
+        # Each thread takes the next block, and keeps its own memory from one to the next.
+        room = np.empty(program.n_rows * LANES)
+        for first in waiting:
+            block = np.empty((len(inputs), n_times, min(LANES, n_instruments - first)))
+            for row, values in zip(block, inputs, strict=True):
+                row[:] = values[:, first : first + block.shape[2]]
+            memory = room[: program.n_rows * block.shape[2]]
+            program.forget(memory)
+            program.run(block, memory, 0, table, out, first)
+
     n_workers = min(len(firsts), len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     if n_workers < 2 or n_times < 2 * CHUNK:
-        for first in firsts:
-            work(first)
+        work(0)
         return
     with ThreadPoolExecutor(n_workers) as pool:
-        list(pool.map(work, firsts))
+        list(pool.map(work, range(n_workers)))
 
 
 def inputs_of(program: Program, bars: Bars, known: Mapping[int, Float64]) -> list[Float64]:

@@ -13,8 +13,8 @@ from quantdesk.domain.arrays import Float32
 from quantdesk.domain.bars import Bars
 from quantdesk.domain.errors import StrategyError
 from quantdesk.domain.feature import Feature
+from quantdesk.features.delivery import LARGEST
 from quantdesk.features.evaluate import Formula, evaluate
-from quantdesk.features.machine import LARGEST
 
 
 def discover(own: Sequence[Feature] = ()) -> dict[str, Feature]:

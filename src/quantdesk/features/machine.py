@@ -9,10 +9,9 @@ import numpy as np
 
 from quantdesk.domain.arrays import Float32, Float64, Ints
 from quantdesk.domain.compiled import compiled
-from quantdesk.features.elementary import add_share, of_more, of_one, of_two, product
+from quantdesk.features.delivery import room_for, to_columns, to_table
+from quantdesk.features.elementary import add_share, add_shares, of_more, of_one, of_two, product
 from quantdesk.features.operations import ADD, LOOK_BACK, PART, PRODUCT, SHARE, SORTED, WHERE
-
-LARGEST = float(np.finfo(np.float32).max)
 
 
 @compiled
@@ -59,8 +58,8 @@ def run(
         Where the first lane stands among the instruments.
     """
     n_inputs, n_rows, width = inputs.shape
-    at = np.zeros(6, np.int64)
-    scratch = np.empty((5, width))
+    at, starts = np.zeros(6, np.int64), np.empty(len(results), np.int64)
+    scratch, room = np.empty((5, width)), room_for(n_in_table, chunk, width)
     for first in range(0, n_rows, chunk):
         n = min(chunk, n_rows - first)
         now = clock + first
@@ -74,14 +73,16 @@ def run(
             elif steps[s, 0] >= SORTED:
                 _over_window(steps[s], constants[s], rings, memory, now, n, width, scratch)
             else:
-                _step(steps[s], constants[s], rings, memory, now, n, width, at, False)
-        _deliver(rings, results, n_in_table, memory, now, n, inputs[0, first : first + n], table, columns, first, lane)
+                _step(steps[s], constants[s], rings, memory, now, n, width, at)
+        for f in range(len(results)):
+            starts[f] = (rings[results[f], 0] + now % rings[results[f], 1]) * width
+        is_traded = inputs[0, first : first + n]
+        to_table(memory, starts[:n_in_table], is_traded, room, table[first : first + n], lane)
+        to_columns(memory, starts[n_in_table:], is_traded, columns[:, first : first + n], lane)
 
 
 @compiled
-def _step(
-    step: Ints, constants: Float64, rings: Ints, memory: Float64, now: int, n: int, width: int, at: Ints, is_first: bool
-) -> None:
+def _step(step: Ints, constants: Float64, rings: Ints, memory: Float64, now: int, n: int, width: int, at: Ints) -> None:
     done = 0
     while done < n:
         count = n - done
@@ -100,10 +101,12 @@ def _step(
             of_two(step[0], out, a, b, constants[0])
         else:
             c, d = memory[at[2] : at[2] + size], memory[at[3] : at[3] + size]
-            if step[0] == SHARE:
-                add_share(out, a, b, c, constants[0], is_first)
+            e, f = memory[at[4] : at[4] + size], memory[at[5] : at[5] + size]
+            if step[0] == SHARE and step[2] == 3:
+                add_share(out, a, b, c, constants[0])
+            elif step[0] == SHARE:
+                add_shares(out, a, b, c, d, e, constants[0])
             elif step[0] == PRODUCT:
-                e, f = memory[at[4] : at[4] + size], memory[at[5] : at[5] + size]
                 product(out, a, b, c, d, e, f, constants[0], constants[1], constants[2])
             else:
                 of_more(step[0], out, a, b, c, d, constants[0], constants[1], constants[2])
@@ -150,7 +153,9 @@ def _insert(window: Float64, new: Float64, old: Float64, scratch: Float64) -> No
         endless[i] = np.inf
     for k in range(rows):
         _exchange(window[k], window[k + 1] if k + 1 < rows else endless, leaving, coming, carried)
-    for k in range(rows):
+    for k in range(0, rows - rows % 4, 4):
+        _count_four(place, window[k], window[k + 1], window[k + 2], window[k + 3], coming)
+    for k in range(rows - rows % 4, rows):
         _count(place, window[k], coming)
 
 
@@ -170,6 +175,17 @@ def _count(place: Float64, values: Float64, level: Float64) -> None:
 
 
 @compiled
+def _count_four(place: Float64, a: Float64, b: Float64, c: Float64, d: Float64, level: Float64) -> None:
+    for i in range(len(place)):
+        edge = level[i]
+        one = (0.5 if a[i] < edge else 0.0) + (0.5 if a[i] <= edge else 0.0)
+        two = (0.5 if b[i] < edge else 0.0) + (0.5 if b[i] <= edge else 0.0)
+        three = (0.5 if c[i] < edge else 0.0) + (0.5 if c[i] <= edge else 0.0)
+        four = (0.5 if d[i] < edge else 0.0) + (0.5 if d[i] <= edge else 0.0)
+        place[i] += (one + two) + (three + four)
+
+
+@compiled
 def _order_statistic(out: Float64, window: Float64, place: Float64, part: int, level: float) -> None:
     rows, width = window.shape
     where = (level if part == 0 else 1.0 - level) * (rows - 1)
@@ -184,13 +200,16 @@ def _order_statistic(out: Float64, window: Float64, place: Float64, part: int, l
 
 @compiled
 def _share(step: Ints, constants: Float64, rings: Ints, memory: Float64, now: int, n: int, width: int, at: Ints) -> None:
-    # Lag by lag, with the newest value as a third argument at no lag; the sum grows in its own place.
+    # Two lags at a time, and the newest value at no lag; the sum grows in its own place.
+    start = (rings[step[1], 0] + now % rings[step[1], 1]) * width
+    memory[start : start + n * width] = 0.0
     part = np.zeros(15, np.int64)
-    part[0], part[1], part[2] = SHARE, step[1], 3
-    part[3], part[4], part[5] = step[3], step[4], step[3]
-    for lag in range(step[10] + 1):
-        part[9], part[10] = lag, lag
-        _step(part, constants, rings, memory, now, n, width, at, lag == 0)
+    part[0], part[1], part[3] = SHARE, step[1], step[3]
+    part[4], part[5], part[6], part[7] = step[3], step[4], step[3], step[4]
+    for lag in range(0, step[10] + 1, 2):
+        part[2] = 5 if lag < step[10] else 3
+        part[10], part[11], part[12], part[13] = lag, lag, lag + 1, lag + 1
+        _step(part, constants, rings, memory, now, n, width, at)
 
 
 @compiled
@@ -202,50 +221,3 @@ def _look_back(step: Ints, rings: Ints, memory: Float64, now: int, out: Float64)
         out[i] = np.nan
         if 0.0 <= lag <= step[9]:
             out[i] = memory[(rings[step[3], 0] + (now - int(lag)) % rings[step[3], 1]) * width + i]
-
-
-@compiled
-def _deliver(
-    rings: Ints,
-    results: Ints,
-    n_in_table: int,
-    memory: Float64,
-    now: int,
-    n: int,
-    is_traded: Float64,
-    table: Float32,
-    columns: Float64,
-    first: int,
-    lane: int,
-) -> None:
-    width = is_traded.shape[1]
-    starts = np.empty(len(results), np.int64)
-    for f in range(len(results)):
-        starts[f] = (rings[results[f], 0] + now % rings[results[f], 1]) * width
-    for r in range(n):
-        traded = is_traded[r]
-        # A few features of all lanes at a time: the lines of the table they share stay at hand.
-        for few in range(0, n_in_table, 16):
-            for f in range(few, min(few + 16, n_in_table)):
-                values = memory[starts[f] + r * width : starts[f] + (r + 1) * width]
-                out = table[first + r, lane : lane + width, f]
-                for i in range(width):
-                    value = values[i]
-                    out[i] = value if abs(value) <= LARGEST and traded[i] > 0.0 else np.nan
-        for f in range(n_in_table, len(results)):
-            values = memory[starts[f] + r * width : starts[f] + (r + 1) * width]
-            for i in range(width):
-                value = values[i] if abs(values[i]) < np.inf and traded[i] > 0.0 else np.nan
-                columns[f - n_in_table, first + r, lane + i] = value
-
-
-@compiled
-def count_missing(table: Float32) -> Ints:
-    """Count the NaN among the last axis of a table (n_times, n_instruments, n_features)."""
-    n_times, n_instruments, n_features = table.shape
-    count = np.zeros((n_times, n_instruments), np.int64)
-    for t in range(n_times):
-        for i in range(n_instruments):
-            for f in range(n_features):
-                count[t, i] += table[t, i, f] != table[t, i, f]
-    return count

@@ -1,7 +1,7 @@
 """The numbers by which formulas and the machine that runs them name an operation."""
 
 COPY, AFFINE, LOG, SQRT, ABS, FILL, PRESENT, ABOVE, CLIP = range(9)
-"""One argument: itself; scale and shift; natural logarithm, NaN at or below zero; root, NaN below
+"""One argument: itself; scale and shift; natural logarithm, NaN below the smallest normal number; root of the scaled, NaN below
 zero; size; NaN as zero; 1 where there is a value; 1 where above a constant; held within bounds."""
 
 ADD, MULTIPLY, DIVIDE, RATIO, MAXIMUM, MINIMUM, BELOW = range(10, 17)

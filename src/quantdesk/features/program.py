@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -42,20 +43,29 @@ class Program:
     chunk: int
 
     def memory(self, width: int) -> Float64:
-        """Make the memory of ``width`` lanes as it is before the first bar, when nothing is known.
+        """Make the memory of ``width`` lanes as it is before the first bar: see ``forget``."""
+        memory = np.empty(self.n_rows * width)
+        self.forget(memory)
+        return memory
+
+    def forget(self, memory: Float64) -> None:
+        """Set a memory to what it is before the first bar, when nothing is known.
 
         Each column is filled with what it gives when all inputs are missing, so that a window
         that reaches beyond the first bar finds what it would find in an endless empty past.
         """
-        past = self._past()
-        memory = np.empty((self.n_rows, width))
+        memory.reshape(self.n_rows, -1)[:] = self._empty_past[:, None]
+
+    @cached_property
+    def _empty_past(self) -> Float64:
+        past, rows = self._past(), np.empty(self.n_rows)
         for column, (first, n_rows) in enumerate(self.rings.tolist()):
-            memory[first : first + n_rows] = past[column]
+            rows[first : first + n_rows] = past[column]
         for step in self.steps[self.steps[:, 0] == op.SORTED]:
             first, n_rows = self.rings[step[1]]
-            memory[first : first + 3 * n_rows] = np.nan
-            memory[first + 3 * n_rows : first + 3 * n_rows + step[9]] = np.inf
-        return memory.reshape(-1)
+            rows[first : first + 3 * n_rows] = np.nan
+            rows[first + 3 * n_rows : first + 3 * n_rows + step[9]] = np.inf
+        return rows
 
     def _past(self) -> Float64:
         # One row of an endless empty past: nothing lies further back than anything else.

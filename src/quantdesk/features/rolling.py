@@ -8,7 +8,7 @@ just the windows that hold it, and a value depends on its own window and on noth
 from functools import cache
 
 from quantdesk.features import operations as op
-from quantdesk.features.algebra import Column, at_most, clipped, filled, missing, node, plain, present, size, where
+from quantdesk.features.algebra import Column, at_most, clipped, filled, missing, node, plain, present, size, sqrt, where
 
 
 def _halves(window: int) -> tuple[int, int]:
@@ -76,7 +76,7 @@ def _drift(column: Column, window: int) -> Column:
 
 def deviation(column: Column, window: int) -> Column:
     """Compute the sample standard deviation of the last ``window`` bars."""
-    return node(op.SQRT, squares(column, window) / (window - 1.0))
+    return sqrt(squares(column, window) / (window - 1.0))
 
 
 def slope(column: Column, window: int) -> Column:
@@ -100,7 +100,7 @@ def _is_still(column: Column, window: int) -> Column:
 
 def correlation(one: Column, other: Column, window: int) -> Column:
     """Correlate two columns over the last ``window`` bars; 0 where one of them stands still."""
-    spread = node(op.SQRT, squares(one, window) * squares(other, window))
+    spread = sqrt(squares(one, window) * squares(other, window))
     is_still = node(op.MAXIMUM, _is_still(one, window), _is_still(other, window))
     return clipped(where(is_still, (one - other) * 0.0, products(one, other, window) / spread), -1.0, 1.0)
 
