@@ -5,12 +5,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint types layers unit format clean
+.PHONY: run test bench lint types layers unit format clean
 
 run: $(VENV)/ready ## Install, then evaluate a strategy on real prices, offline
 	@$(BIN)/desk demo
 
 test: lint types layers unit ## Install, then check style, types, layers and behaviour
+
+bench: $(VENV)/ready ## Measure what is claimed about speed, beside peers in environments of their own (12 minutes)
+	@$(BIN)/python benchmarks/bench.py
 
 lint: $(VENV)/ready-dev
 	$(BIN)/ruff check .

@@ -4,14 +4,19 @@ A bar-strategy is one instrument at one bar, decided, limited, ordered, filled a
 weights are drawn beforehand, so that a decision costs one look-up. The kernel trades the same targets in
 the same run and must be worth the same. Seconds are of the processor, so that a busy machine changes them
 little; both use one core. The peers' figures were measured on a 2-core machine, each in an environment of
-its own: they stand for their order of magnitude.
+its own: they stand for their order of magnitude (``loop_peers.py`` runs pybroker beside the loop).
 
-Run: ``python benchmarks/loop.py [--data sp500] [--bars 1005]``
+Run: ``python benchmarks/loop.py [--data sp500] [--bars 1005] [--json FILE]``
 """
 
 import argparse
+import json
+import resource
+import statistics
+import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -88,19 +93,21 @@ def main() -> None:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--data", default="")
     arguments.add_argument("--bars", type=int, default=1005)
+    arguments.add_argument("--json", type=Path)
     chosen = arguments.parse_args()
     made = Synthetic(n_instruments=504, n_days=chosen.bars + 300, seed=1)
     panel = store.load(chosen.data, Settings().home) if chosen.data else made.fetch()
     start = max(0, len(panel.times) - chosen.bars)
     market = Market.of(panel, Costs()).since(start)
     n_cells = (len(panel.times) - start) * panel.shape[1]
-    print(f"{panel.name}: {panel.shape[1]} instruments, {len(panel.times) - start} bars; best of {RUNS}")
+    print(f"{panel.name}: {panel.shape[1]} instruments, {len(panel.times) - start} bars; median of {RUNS}")
+    found: dict[str, float] = {"instruments": panel.shape[1], "bars": len(panel.times) - start}
     for often, every in (("daily", 1), ("weekly", 5), ("never", 0)):
         decides = drawn(panel, every)
         trade(decides, len(panel.times) - 20)
         runs = [trade(decides, start) for _ in range(RUNS)]
-        steps, seconds = min(runs, key=lambda run: run[1])
-        fast = min(trade_fast(steps, market) for _ in range(RUNS))
+        steps, seconds = runs[0][0], statistics.median(run[1] for run in runs)
+        fast = statistics.median(trade_fast(steps, market) for _ in range(RUNS))
         n_fills = sum(len(step.events) for step in steps)
         rate = n_cells / seconds / 1e6
         peers = ", ".join(f"{rate / peer:.0f}x {name}" for name, peer in PEERS.items())
@@ -109,6 +116,12 @@ def main() -> None:
             f"{seconds / fast:.0f}x the loop   {peers}",
             flush=True,
         )
+        found |= {f"{often} (M/s)": rate, f"kernel, {often} (M/s)": n_cells / fast / 1e6}
+    if chosen.json:
+        found["peak memory (MB)"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
+            1024 if sys.platform == "linux" else 2**20
+        )
+        chosen.json.write_text(json.dumps(found, indent=2))
 
 
 if __name__ == "__main__":
