@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from quantdesk import __version__
-from quantdesk.commands import leaks, lists, market_data, network, runs, searching, sets, study, trading
+from quantdesk.commands import leaks, lists, market_data, network, networks, runs, searching, sets, study, trading
 from quantdesk.domain.errors import DataError, DeskError, StrategyError
 
 INTERRUPTED = 130
@@ -33,6 +33,7 @@ for command in (
     study.correlate,
     study.surprise,
     study.factors,
+    networks.target_loss,
     trading.evaluate,
     searching.sweep,
     leaks.leakcheck,

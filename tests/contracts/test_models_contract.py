@@ -17,20 +17,26 @@ from quantdesk.models.average import Average
 from quantdesk.models.catalog import discover
 from quantdesk.models.conformal import Conformal
 from quantdesk.models.deep import Deep
+from quantdesk.models.distilled import Distilled
 from quantdesk.models.grinold import Grinold
 from quantdesk.models.lightgbm import LightGBM
+from quantdesk.models.maml import MetaLearned
 from quantdesk.models.networks.mlp import MLP
 from quantdesk.models.persistence import Persistence
 from quantdesk.models.ridge import Ridge
 from quantdesk.models.training import Training
+from quantdesk.models.tuned import Tuned
 from quantdesk.models.xgboost import XGBoost
 
 EXAMPLES: dict[str, Model] = {
     "average": Average((Ridge(), Persistence())),
     "conformal": Conformal(Ridge(), window=20),
     "deep": Deep(MLP(lookback=3, width=8), training=Training(epochs=2, batch=256)),
+    "distilled": Distilled(Ridge(), MLP(lookback=3, width=8), training=Training(epochs=2, batch=256)),
     "grinold": Grinold("b"),
     "lightgbm": LightGBM(n_trees=10, min_leaf=20),
+    "maml": MetaLearned(MLP(lookback=3, width=8), training=Training(epochs=2, batch=256)),
+    "tuned": Tuned(Deep(MLP(lookback=3, width=8), training=Training(epochs=2, batch=256))),
     "xgboost": XGBoost(n_trees=10, min_leaf=20),
 }
 """Models that need arguments, or would be slow with their defaults; the others are made without."""

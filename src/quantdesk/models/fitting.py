@@ -1,5 +1,6 @@
 """What models share: the samples they learn from, their scaling, and the spread around a prediction."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,9 @@ MIN_SAMPLES = 30
 
 CLIP = 5.0
 """Standard deviations beyond which standardised targets and features are cut."""
+
+PART = 2**23
+"""Features read at once while a scaler is fitted."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,11 +60,15 @@ class Scaler:
     def of(cls, dataset: Dataset, max_samples: int) -> "Scaler":
         """Measure the valid samples of a dataset, thinned evenly in time."""
         rows = _evenly(np.arange(len(dataset)), dataset.is_valid, max_samples)
-        values = finite(dataset.features[rows][dataset.is_valid[rows]])
-        known = np.isfinite(values)
-        n_known = np.maximum(known.sum(axis=0), 1)
-        centre = np.where(known, values, 0.0).sum(axis=0, dtype=np.float64) / n_known
-        width = np.sqrt(np.where(known, (values - centre) ** 2, 0.0).sum(axis=0) / n_known)
+        n_known, total, squares = np.zeros((3, len(dataset.feature_names)))
+        for values in _in_parts(dataset, rows):
+            known = np.isfinite(values)
+            n_known += known.sum(axis=0)
+            total += np.where(known, values, 0.0).sum(axis=0, dtype=np.float64)
+        centre = total / np.maximum(n_known, 1)
+        for values in _in_parts(dataset, rows):
+            squares += np.where(np.isfinite(values), (values - centre) ** 2, 0.0).sum(axis=0)
+        width = np.sqrt(squares / np.maximum(n_known, 1))
         scaled = dataset.needs_scaling
         return cls(
             centre=np.where(scaled, centre, 0.0),
@@ -219,6 +227,14 @@ def demeaned(values: Float64) -> Float64:
     n_known = known.sum(axis=1, keepdims=True)
     mean = np.where(known, values, 0.0).sum(axis=1, keepdims=True) / np.maximum(n_known, 1)
     return np.where(n_known > 1, values - mean, np.nan)
+
+
+def _in_parts(dataset: Dataset, rows: Ints) -> Iterator[Float32]:
+    # A copy of a large panel's features must not lie beside it.
+    n_times = max(1, PART // max(1, dataset.features[0].size if len(dataset) else 1))
+    for first in range(0, len(rows), n_times):
+        part = rows[first : first + n_times]
+        yield finite(dataset.features[part][dataset.is_valid[part]])
 
 
 def _evenly(rows: Ints, usable: Bools, max_samples: int) -> Ints:

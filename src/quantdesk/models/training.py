@@ -37,8 +37,6 @@ class Training:
         Batches whose gradients make one step.
     precision : Precision
         Of the products; weights and sums stay float32.
-    is_compiled : bool
-        Whether ``torch.compile`` is tried first.
     device : str
         ``auto`` takes CUDA, then Apple's MPS, then the CPU.
     n_threads : int
@@ -49,6 +47,8 @@ class Training:
         little; a finished training removes it.
     checkpoint_seconds : float
         See ``checkpoint``.
+    price_per_hour : float
+        Of the machine, in any currency, so that the cost of a training is known; 0 where it is not.
 
     Raises
     ------
@@ -66,11 +66,11 @@ class Training:
     clip: float = 1.0
     accumulate: int = 1
     precision: Precision = "float32"
-    is_compiled: bool = False
     device: str = "auto"
     n_threads: int = 1
     checkpoint: Path | None = None
     checkpoint_seconds: float = 60.0
+    price_per_hour: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch", "accumulate", "n_threads"):
@@ -79,6 +79,8 @@ class Training:
         for name in ("learning_rate", "clip"):
             if not getattr(self, name) > 0:
                 raise StrategyError(f"Training.{name} is {getattr(self, name)}", "a positive number", "correct it")
+        if not self.price_per_hour >= 0:
+            raise StrategyError(f"Training.price_per_hour is {self.price_per_hour}", "0 or more", "correct it")
         if not 0 <= self.validation_share < 1:
             raise StrategyError(f"Training.validation_share is {self.validation_share}", "from 0 to below 1", "correct it")
         for name, kinds in (("schedule", get_args(Schedule)), ("precision", get_args(Precision))):

@@ -1,6 +1,6 @@
 """From a dataset to a trained forecaster: which samples teach, which choose the epoch, what the errors look like."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -9,7 +9,9 @@ from torch import Tensor
 from quantdesk.domain.arrays import Bools, Float64, Ints
 from quantdesk.domain.dataset import Dataset
 from quantdesk.domain.progress import Tell, silent
-from quantdesk.models.fitting import CLIP, Scaler, demeaned, require_samples, residual_quantiles, standardised_labels
+from quantdesk.models.fitting import CLIP, MIN_SAMPLES, Scaler, demeaned, require_samples, standardised_labels
+from quantdesk.models.learning.calibration import corrections
+from quantdesk.models.learning.columns import placed
 from quantdesk.models.learning.forecaster import DeepForecaster, pack
 from quantdesk.models.learning.loop import device_of, on_threads, train
 from quantdesk.models.learning.losses import Loss
@@ -21,43 +23,61 @@ from quantdesk.models.training import Training
 JUDGED = 20_000
 """Samples of the validation span from which errors and the shares of features are measured, at most."""
 
+MEASURED = 100_000
+"""Samples of the training span from which the distribution of all targets is measured, at most."""
+
 
 @dataclass(frozen=True, eq=False)
 class Lesson:
-    """Hold what a dataset teaches.
+    """Say what a dataset teaches; labels are standardised for the samples asked for, never all at once.
 
     Parameters
     ----------
-    targets : Float64
-        Standardised labels, relative to the other instruments where asked, cut at 5
-        (n_times, n_instruments, n_horizons).
-    outcomes : Float64
-        The same, neither relative nor cut.
+    labels : Dataset
+        The dataset without its features.
+    is_relative : bool
+        Whether targets are relative to the other instruments of their time.
     n_taught : int
         Times that may teach; their labels end before the validation span begins.
     first_judged : int
         Time at which the validation span begins; the number of times where there is none.
     """
 
-    targets: Float64
-    outcomes: Float64
+    labels: Dataset
+    is_relative: bool
     n_taught: int
     first_judged: int
 
     @classmethod
     def of(cls, dataset: Dataset, demean: bool, validation_share: float) -> "Lesson":
-        """Standardise the labels, and cut the validation span off, purged."""
-        outcomes = np.stack([standardised_labels(dataset, h) for h in range(len(dataset.horizons))], axis=-1)
-        relative = demean and len(dataset.symbols) > 1
-        targets = np.stack([demeaned(column) if relative else column for column in np.moveaxis(outcomes, -1, 0)], axis=-1)
+        """Cut the validation span off, purged."""
+        labels = replace(
+            dataset, features=dataset.features[:, :, :0], feature_names=(), needs_scaling=dataset.needs_scaling[:0]
+        )
         first = len(dataset) - round(len(dataset) * validation_share)
         reach = dataset.ends.max(axis=1, initial=0)
         n_taught = len(dataset) if first == len(dataset) else int((reach[:first] <= dataset.begins[first] - 1).sum())
-        return cls(np.clip(targets, -CLIP, CLIP), outcomes, n_taught, first)
+        return cls(labels, demean and len(dataset.symbols) > 1, n_taught, first)
+
+    @property
+    def targets(self) -> Float64:
+        """Standardise all labels, relative where asked and cut at 5 (n_times, n_instruments, n_horizons)."""
+        return self._targets(self.outcomes)
+
+    @property
+    def outcomes(self) -> Float64:
+        """Standardise all labels, neither relative nor cut (n_times, n_instruments, n_horizons)."""
+        return _standardised(self.labels)
+
+    def at(self, times: Ints, instruments: Ints) -> tuple[Float64, Float64]:
+        """Standardise the labels of some samples: their targets and outcomes, each (n_samples, n_horizons)."""
+        needed, place = np.unique(times, return_inverse=True)
+        outcomes = _standardised(self.labels.take(needed))
+        return self._targets(outcomes)[place, instruments], outcomes[place, instruments]
 
     def samples(self, start: int, stop: int, most: int) -> tuple[Ints, Ints]:
         """List (time, instrument) of the samples between two times, times dropped evenly beyond ``most``."""
-        known: Bools = np.any(np.isfinite(self.targets[start:stop]), axis=-1)
+        known = self._known(self.labels.rows(start, stop))
         times = np.arange(start, stop)
         total = int(known.sum())
         if total > most:
@@ -65,6 +85,22 @@ class Lesson:
             times, known = times[chosen], known[chosen]
         rows, instruments = np.nonzero(known)
         return times[rows].astype(np.int64), instruments.astype(np.int64)
+
+    def _known(self, labels: Dataset) -> Bools:
+        known: Bools = np.isfinite(labels.labels)
+        known &= (labels.is_valid & (labels.scale > 0))[..., None]
+        if self.is_relative:
+            known &= known.sum(axis=1, keepdims=True) > 1
+        return np.asarray(known.any(axis=-1))
+
+    def _targets(self, outcomes: Float64) -> Float64:
+        columns = np.moveaxis(outcomes, -1, 0)
+        relative = np.stack([demeaned(column) for column in columns], axis=-1) if self.is_relative else outcomes
+        return np.clip(relative, -CLIP, CLIP)
+
+
+def _standardised(labels: Dataset) -> Float64:
+    return np.stack([standardised_labels(labels, h) for h in range(len(labels.horizons))], axis=-1)
 
 
 def fit(
@@ -82,39 +118,37 @@ def fit(
     Raises
     ------
     DataError
-        If there are fewer than 30 samples, or training breaks down.
+        If a horizon has fewer than 30 samples, or training breaks down.
     """
+    network = placed(network, dataset)
     lesson = Lesson.of(dataset, demean, training.validation_share)
     times, instruments = lesson.samples(0, lesson.n_taught, max_samples)
-    require_samples(len(times), max(dataset.horizons))
-    device = device_of(training.device)
+    targets, outcomes = lesson.at(times, instruments)
+    for bars, known in zip(dataset.horizons, np.isfinite(targets).T, strict=True):
+        require_samples(int(known.sum()), bars)
     scaler = Scaler.of(dataset.rows(0, lesson.n_taught), max_samples)
-    taught = windows(dataset.features, lesson.targets[times, instruments], times, instruments, network.lookback, device)
-    judged = _judged(dataset, lesson, taught)
+    taught = windows(dataset.features, targets, times, instruments, network.lookback, device_of(training.device))
+    judged, came_true = _judged(dataset, lesson, taught)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        module = Scaled(network, scaler, len(dataset.horizons), loss.width)
+        start = loss.start(taught.targets[_sparse(taught, MEASURED)].cpu())
+        module = Scaled(network, scaler, len(dataset.horizons), loss.width, start)
     effort = train(module, taught, judged, loss, training, seed, tell, _blame(dataset, module))
-    measured = judged or taught
-    outcomes = _outcomes(lesson, measured, len(dataset.symbols))
+    is_judged = judged is not None and bool((np.isfinite(came_true).sum(axis=0) >= MIN_SAMPLES).all())
+    measured, happened = (judged, came_true) if judged is not None and is_judged else (taught, outcomes)
     with on_threads(training.n_threads):
-        residuals, shares = _residuals(module, loss, measured, outcomes), _shares(module, loss, measured)
+        residuals, shares = _corrections(module, loss, measured, happened), _shares(module, loss, measured)
     return DeepForecaster(network, loss, scaler, pack(module), residuals, shares, effort)
 
 
-def _judged(dataset: Dataset, lesson: Lesson, taught: Windows) -> Windows | None:
+def _judged(dataset: Dataset, lesson: Lesson, taught: Windows) -> tuple[Windows | None, Float64]:
     times, instruments = lesson.samples(lesson.first_judged, len(dataset), JUDGED)
+    targets, outcomes = lesson.at(times, instruments)
     if len(times) == 0:
-        return None
+        return None, outcomes
     rows = torch.from_numpy(times * taught.n_instruments + instruments).to(taught.rows.device)
-    targets = torch.from_numpy(lesson.targets[times, instruments].astype(np.float32)).to(taught.rows.device)
-    return Windows(taught.table, taught.n_instruments, taught.lookback, targets, rows)
-
-
-def _outcomes(lesson: Lesson, measured: Windows, n_instruments: int) -> Float64:
-    rows = measured.rows.cpu().numpy()
-    found: Float64 = lesson.outcomes[rows // n_instruments, rows % n_instruments]
-    return found
+    wanted = torch.from_numpy(targets.astype(np.float32)).to(taught.rows.device)
+    return Windows(taught.table, taught.n_instruments, taught.lookback, wanted, rows), outcomes
 
 
 def _sparse(measured: Windows, most: int) -> Tensor:
@@ -122,13 +156,12 @@ def _sparse(measured: Windows, most: int) -> Tensor:
     return torch.linspace(0, n - 1, min(n, most), device=measured.rows.device).round().long()
 
 
-def _residuals(module: Scaled, loss: Loss, measured: Windows, outcomes: Float64) -> Float64:
+def _corrections(module: Scaled, loss: Loss, measured: Windows, outcomes: Float64) -> Float64:
     chosen, said = _sparse(measured, JUDGED), []
     with torch.inference_mode():
         for rows in torch.split(chosen, 512):
-            said.append(loss.mean(module(measured.batch(rows)[0]).float()).cpu())
-    errors = outcomes[chosen.cpu().numpy()] - torch.cat(said).double().numpy()
-    return np.stack([residual_quantiles(column[np.isfinite(column)]) for column in errors.T])
+            said.append(loss.quantiles(module(measured.batch(rows)[0]).float()).cpu())
+    return corrections(torch.cat(said).double().numpy(), outcomes[chosen.cpu().numpy()])
 
 
 def _shares(module: Scaled, loss: Loss, measured: Windows) -> Float64:

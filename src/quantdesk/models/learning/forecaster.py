@@ -10,10 +10,10 @@ from torch import Tensor
 
 from quantdesk.domain.arrays import Float64, Ints
 from quantdesk.domain.dataset import Dataset
-from quantdesk.domain.forecast import Forecasts
-from quantdesk.models.fitting import Scaler, completed, horizon_volatility, spread_around
-from quantdesk.models.learning.loop import Effort
-from quantdesk.models.learning.losses import Loss, Quantiles
+from quantdesk.domain.forecast import LEVELS, Forecasts
+from quantdesk.models.fitting import Scaler, completed, horizon_volatility
+from quantdesk.models.learning.loop import Effort, on_threads
+from quantdesk.models.learning.losses import Loss
 from quantdesk.models.learning.network import Network
 from quantdesk.models.learning.scaled import Scaled
 from quantdesk.models.learning.windows import gather, resident
@@ -40,7 +40,8 @@ class DeepForecaster:
     weights : bytes
         The trained module's state, as torch writes it.
     residuals : Float64
-        Quantiles of standardised errors on the validation span (n_horizons, n_levels).
+        What the validation span adds to the quantiles that the loss reads (n_horizons, n_levels), in units of the
+        expected volatility; see ``calibration.corrections``.
     shares : Float64
         Each feature's share of what moves the outputs (n_features,).
     effort : Effort
@@ -66,21 +67,13 @@ class DeepForecaster:
         return _module(self.network, self.loss.width, len(self.residuals), self.weights)
 
     def forecast(self, dataset: Dataset) -> Forecasts:
-        """Forecast every time; what a window lacks counts as the training mean.
-
-        A network trained for quantiles says them itself; the others say a mean, around which the
-        errors of the validation span are laid.
-        """
+        """Forecast every time; what a window lacks counts as the training mean."""
         times, instruments = np.nonzero(dataset.is_valid)
-        outputs = self._answers(dataset, times * len(dataset.symbols) + instruments)
-        unit = horizon_volatility(dataset)
-        if not isinstance(self.loss, Quantiles):
-            mean = np.full(dataset.labels.shape, np.nan)
-            mean[times, instruments] = self.loss.mean(outputs).double().numpy()
-            return spread_around(dataset, mean * unit, self.residuals)
-        quantiles = np.full((*dataset.labels.shape, outputs.shape[-1]), np.nan)
-        quantiles[times, instruments] = np.sort(outputs.double().numpy(), axis=-1)
-        return Forecasts(dataset.times, dataset.symbols, dataset.horizons, quantiles * unit[..., None])
+        outputs = self._answers(dataset, times * len(dataset.symbols) + instruments).double()
+        said = self.loss.quantiles(outputs).numpy() + self.residuals
+        quantiles = np.full((*dataset.labels.shape, len(LEVELS)), np.nan)
+        quantiles[times, instruments] = np.sort(said, axis=-1)
+        return Forecasts(dataset.times, dataset.symbols, dataset.horizons, quantiles * horizon_volatility(dataset)[..., None])
 
     def contributions(self, dataset: Dataset) -> Float64:
         """Integrate gradients from the training mean to the input (Sundararajan, Taly & Yan 2017), summed over the window."""
@@ -90,7 +83,9 @@ class DeepForecaster:
         rows = torch.from_numpy(times * len(dataset.symbols) + instruments)
         table, found = resident(dataset.features, torch.device("cpu")), []
         for chunk in torch.split(rows, CHUNK) if len(rows) else ():
-            found.append(self._integrated(gather(table, chunk, len(dataset.symbols), self.lookback).double()))
+            windows = gather(table, chunk, len(dataset.symbols), self.lookback).double()
+            with on_threads(1):
+                found.append(self._integrated(windows))
         if found:
             parts[times, instruments] = torch.cat(found).double().numpy()
         return completed(parts * horizon_volatility(dataset)[..., None], mean)
@@ -104,7 +99,7 @@ class DeepForecaster:
         # and a forecast must not depend on that.
         module, table = self.module, resident(dataset.features, torch.device("cpu"))
         found = [torch.empty(0, len(self.residuals), self.loss.width)]
-        with torch.inference_mode():
+        with on_threads(1), torch.inference_mode():
             for chunk in torch.split(torch.from_numpy(rows), CHUNK) if len(rows) else ():
                 windows = gather(table, chunk, len(dataset.symbols), self.lookback)
                 found.append(module(windows.double()).float())

@@ -28,7 +28,7 @@ class Effort:
     Parameters
     ----------
     seconds : float
-        Wall time.
+        Wall time, that before a kill included.
     samples_per_second : float
         Samples learned from, over that time.
     n_epochs, best_epoch : int
@@ -37,6 +37,8 @@ class Effort:
         Training and validation loss of each epoch.
     device : str
         Where it ran.
+    price_per_hour : float
+        Of the machine; 0 where it is not known.
     """
 
     seconds: float
@@ -45,6 +47,17 @@ class Effort:
     best_epoch: int
     curve: tuple[tuple[float, float], ...]
     device: str
+    price_per_hour: float = 0.0
+
+    @property
+    def gpu_hours(self) -> float:
+        """Count the hours that a GPU was held."""
+        return 0.0 if self.device == "cpu" else self.seconds / 3600
+
+    @property
+    def cost(self) -> float:
+        """Give the price of the machine for the time it took, in the currency of that price."""
+        return self.seconds / 3600 * self.price_per_hour
 
 
 def device_of(name: str) -> torch.device:
@@ -97,8 +110,7 @@ def train(
     began = time.perf_counter()
     with on_threads(training.n_threads), _seeded(seed, device):
         state = restore(training.checkpoint, identity, module, optimiser) if training.checkpoint else State()
-        done_before = state.epoch
-        run = _Run(module, samples, validation, loss, training, optimiser, seed, blame)
+        run = _Run(module, samples, validation, loss, training, optimiser, seed, blame, began - state.seconds)
         while state.epoch < training.epochs and not _is_over(state, training):
             _epoch(run, state, identity, tell)
     if validation is not None and state.best:
@@ -106,10 +118,9 @@ def train(
     module.eval()
     if training.checkpoint:
         training.checkpoint.unlink(missing_ok=True)
-    seconds = time.perf_counter() - began
-    learned = (state.epoch - done_before) * len(samples)
+    seconds, speed = time.perf_counter() - run.began, state.epoch * len(samples) / (time.perf_counter() - run.began)
     best = state.best_epoch if validation is not None else state.epoch - 1
-    return Effort(seconds, learned / seconds, state.epoch, best, tuple(state.curve), str(device))
+    return Effort(seconds, speed, state.epoch, best, tuple(state.curve), device.type, training.price_per_hour)
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +133,7 @@ class _Run:
     optimiser: torch.optim.Optimizer
     seed: int
     blame: Callable[[Tensor, Tensor], str] | None
+    began: float
 
 
 def _epoch(run: _Run, state: State, identity: str, tell: Tell) -> None:
@@ -136,10 +148,15 @@ def _epoch(run: _Run, state: State, identity: str, tell: Tell) -> None:
         _set_rate(run, state, (state.epoch * n + step) / (run.training.epochs * n))
         state.total += _step(run, batches[step], step, is_last=step == n - 1)
         state.step = step + 1
-        if run.training.checkpoint and time.perf_counter() - saved > run.training.checkpoint_seconds:
-            save(run.training.checkpoint, identity, state, run.module, run.optimiser)
+        if time.perf_counter() - saved > run.training.checkpoint_seconds:
+            _keep(run, state, identity)
             saved = time.perf_counter()
     _close(run, state, n)
+    _keep(run, state, identity)
+
+
+def _keep(run: _Run, state: State, identity: str) -> None:
+    state.seconds = time.perf_counter() - run.began
     if run.training.checkpoint:
         save(run.training.checkpoint, identity, state, run.module, run.optimiser)
 
@@ -252,7 +269,7 @@ def _order(seed: int, epoch: int) -> torch.Generator:
 
 
 def _identity(module: nn.Module, samples: Windows, loss: Loss, training: Training, seed: int) -> str:
-    knobs = {name: value for name, value in vars(training).items() if not name.startswith("checkpoint")}
+    knobs = {name: value for name, value in vars(training).items() if not name.startswith(("checkpoint", "price"))}
     shapes = [tuple(value.shape) for value in module.state_dict().values()]
     data = (samples.rows.sum().item(), torch.nan_to_num(samples.targets).double().sum().item(), tuple(samples.table.shape))
     return hashlib.sha256(repr((str(module), shapes, repr(loss), knobs, seed, data)).encode()).hexdigest()

@@ -6,6 +6,7 @@ units of the volatility expected over the horizon; a target that is NaN is not k
 
 import math
 from dataclasses import dataclass, field
+from statistics import NormalDist
 from typing import Protocol
 
 import torch
@@ -14,9 +15,12 @@ from torch.nn import functional
 
 from quantdesk.domain.forecast import LEVELS
 
+NORMAL = tuple(NormalDist().inv_cdf(level) for level in LEVELS)
+"""Quantiles of the standard normal distribution."""
+
 
 class Loss(Protocol):
-    """What every loss owes."""
+    """What every loss owes; one that is derived from it need only say what is its own."""
 
     @property
     def width(self) -> int:
@@ -26,7 +30,7 @@ class Loss(Protocol):
     @property
     def needs_times(self) -> bool:
         """Whether a batch must hold whole times, every instrument of them."""
-        ...
+        return False
 
     def __call__(self, outputs: Tensor, targets: Tensor, times: Tensor) -> Tensor:
         """Average over what is known; ``times`` (n_samples,) tells which samples belong together."""
@@ -36,11 +40,36 @@ class Loss(Protocol):
         """Read the expected return (n_samples, n_horizons)."""
         ...
 
+    def quantiles(self, outputs: Tensor) -> Tensor:
+        """Read the distribution (n_samples, n_horizons, n_levels) around that mean; here it has no width.
+
+        What errors on the validation span say of its width is added later.
+        """
+        mean = self.mean(outputs)
+        return mean[..., None].expand(*mean.shape, len(LEVELS))
+
+    def start(self, targets: Tensor) -> Tensor:
+        """Give the outputs (n_horizons, width) with which training begins, from some of its targets.
+
+        Those of the distribution of all targets, so that a network learns only how a sample differs.
+        """
+        return targets.new_zeros(targets.shape[1], self.width)
+
 
 def known_mean(losses: Tensor, targets: Tensor) -> Tensor:
     """Average losses where the target is known; 0 where none is."""
     known = torch.isfinite(targets)
     return torch.where(known, losses, 0.0).sum() / known.sum().clamp(min=1)
+
+
+def _unsoftened(values: Tensor) -> Tensor:
+    # The inverse of softplus.
+    return torch.log(torch.expm1(values.clamp(min=1e-3)))
+
+
+def _log_odds_of_a_rise(targets: Tensor) -> Tensor:
+    rose = torch.where(torch.isfinite(targets), (targets > 0).to(targets.dtype), torch.nan)
+    return torch.logit(rose.nanmean(dim=0).nan_to_num(0.5).clamp(0.01, 0.99))
 
 
 def _filled(targets: Tensor) -> Tensor:
@@ -49,16 +78,11 @@ def _filled(targets: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class _Point:
+class _Point(Loss):
     @property
     def width(self) -> int:
         """One output a horizon: the expected return."""
         return 1
-
-    @property
-    def needs_times(self) -> bool:
-        """Samples need no company."""
-        return False
 
     def mean(self, outputs: Tensor) -> Tensor:
         """Return the only output."""
@@ -96,6 +120,8 @@ class Huber(_Point):
 class SignPenalised(_Point):
     """Weigh the error of a forecast with the wrong sign by more.
 
+    A forecast of exactly 0 has no wrong sign: where an edge is too small for its penalty, 0 is best.
+
     Parameters
     ----------
     penalty : float
@@ -121,8 +147,8 @@ class SignPenalised(_Point):
 class SignErrorRatio(_Point):
     """Give the share of the absolute return whose sign was missed, softly.
 
-    ``sum |y| sigmoid(-k y f / (|y| mean|y|)) / sum |y|``: 0 when every sign is right and 1 when
-    none is, with a slope that can be followed.
+    ``sum |y| sigmoid(-k f sign(y)) / sum |y|``: near 0 when every sign is right and near 1 when none is,
+    with a slope that can be followed.
 
     Parameters
     ----------
@@ -141,18 +167,13 @@ class SignErrorRatio(_Point):
 
 
 @dataclass(frozen=True)
-class GaussianNLL:
+class GaussianNLL(Loss):
     """Ask for a mean and a variance: the negative log likelihood of a normal distribution."""
 
     @property
     def width(self) -> int:
         """Mean, and the variance before its softplus."""
         return 2
-
-    @property
-    def needs_times(self) -> bool:
-        """Samples need no company."""
-        return False
 
     def __call__(self, outputs: Tensor, targets: Tensor, times: Tensor) -> Tensor:
         """Average over what is known."""
@@ -164,20 +185,26 @@ class GaussianNLL:
         """Return the first output."""
         return outputs[..., 0]
 
+    def quantiles(self, outputs: Tensor) -> Tensor:
+        """Lay a normal distribution around the mean."""
+        spread = torch.sqrt(functional.softplus(outputs[..., 1:]) + 1e-4)
+        return outputs[..., :1] + spread * outputs.new_tensor(NORMAL)
+
+    def start(self, targets: Tensor) -> Tensor:
+        """Begin with the mean and the variance of all targets."""
+        mean = targets.nanmean(dim=0)
+        variance = ((targets - mean) ** 2).nanmean(dim=0)
+        return torch.stack([mean.nan_to_num(), _unsoftened(variance.nan_to_num(1.0))], dim=-1)
+
 
 @dataclass(frozen=True)
-class Quantiles:
+class Quantiles(Loss):
     """Ask for the quantiles of the distribution: the pinball loss (Koenker & Bassett 1978)."""
 
     @property
     def width(self) -> int:
         """One output a level."""
         return len(LEVELS)
-
-    @property
-    def needs_times(self) -> bool:
-        """Samples need no company."""
-        return False
 
     def __call__(self, outputs: Tensor, targets: Tensor, times: Tensor) -> Tensor:
         """Average over levels and over what is known."""
@@ -191,11 +218,19 @@ class Quantiles:
         weights = (edges[2:] - edges[:-2]) / 2
         ends = torch.zeros_like(weights)
         ends[0], ends[-1] = edges[1] / 2, (1 - edges[-2]) / 2
-        return outputs.sort(dim=-1).values @ (weights + ends)
+        return self.quantiles(outputs) @ (weights + ends)
+
+    def quantiles(self, outputs: Tensor) -> Tensor:
+        """Put what is said in order."""
+        return outputs.sort(dim=-1).values
+
+    def start(self, targets: Tensor) -> Tensor:
+        """Begin with the quantiles of all targets."""
+        return torch.nanquantile(targets, targets.new_tensor(LEVELS), dim=0).T.nan_to_num()
 
 
 @dataclass(frozen=True)
-class Direction:
+class Direction(Loss):
     """Ask for the probability of a rise: cross-entropy (Good 1952).
 
     Parameters
@@ -211,11 +246,6 @@ class Direction:
         """The log odds of a rise."""
         return 1
 
-    @property
-    def needs_times(self) -> bool:
-        """Samples need no company."""
-        return False
-
     def __call__(self, outputs: Tensor, targets: Tensor, times: Tensor) -> Tensor:
         """Average over what is known."""
         rose = (_filled(targets) > 0).to(outputs.dtype)
@@ -224,6 +254,10 @@ class Direction:
     def mean(self, outputs: Tensor) -> Tensor:
         """Turn the probability of a rise into an expected return."""
         return self.scale * (2.0 * torch.sigmoid(outputs[..., 0]) - 1.0)
+
+    def start(self, targets: Tensor) -> Tensor:
+        """Begin with the share of rises among all targets."""
+        return _log_odds_of_a_rise(targets)[:, None]
 
 
 @dataclass(frozen=True)
@@ -253,11 +287,12 @@ class RankIC(_Point):
         said = said - (total(said) / count)[group]
         happened = happened - (total(happened) / count)[group]
         spread = torch.sqrt(total(said**2) * total(happened**2) + 1e-12)
-        return 1.0 - (total(said * happened) / spread)[count >= 3].mean()
+        losses = 1.0 - total(said * happened) / spread
+        return known_mean(losses, torch.where(count >= 3, 0.0, torch.nan))
 
 
 @dataclass(frozen=True)
-class MultiTask:
+class MultiTask(Loss):
     """Ask for direction, return and volatility at once, weighed.
 
     Parameters
@@ -280,11 +315,6 @@ class MultiTask:
         """Log odds of a rise, return, and the absolute return before its softplus."""
         return 3
 
-    @property
-    def needs_times(self) -> bool:
-        """Samples need no company."""
-        return False
-
     def __call__(self, outputs: Tensor, targets: Tensor, times: Tensor) -> Tensor:
         """Add up the three, each averaged over what is known."""
         happened = _filled(targets)
@@ -296,3 +326,13 @@ class MultiTask:
     def mean(self, outputs: Tensor) -> Tensor:
         """Return the second output."""
         return outputs[..., 1]
+
+    def quantiles(self, outputs: Tensor) -> Tensor:
+        """Lay a normal distribution around the mean, as wide as its absolute size is large."""
+        spread = functional.softplus(outputs[..., 2:]) * math.sqrt(math.pi / 2)
+        return outputs[..., 1:2] + spread * outputs.new_tensor(NORMAL)
+
+    def start(self, targets: Tensor) -> Tensor:
+        """Begin with the share of rises, no return, and the mean absolute size of all targets."""
+        size = _unsoftened(targets.abs().nanmean(dim=0).nan_to_num(1.0))
+        return torch.stack([_log_odds_of_a_rise(targets), torch.zeros_like(size), size], dim=-1)

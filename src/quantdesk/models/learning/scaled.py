@@ -18,24 +18,28 @@ class Scaled(nn.Module):
         Fitted on the training span.
     n_horizons, width : int
         Outputs are (n, n_horizons, width).
+    start : Tensor, optional
+        What the network's outputs are added to (n_horizons, width); 0 by default. Kept with the weights.
     """
 
     centre: Tensor
     spread: Tensor
     limit: Tensor
+    start: Tensor
 
-    def __init__(self, network: Network, scaler: Scaler, n_horizons: int, width: int) -> None:
+    def __init__(self, network: Network, scaler: Scaler, n_horizons: int, width: int, start: Tensor | None = None) -> None:
         super().__init__()
         self.n_horizons, self.width = n_horizons, width
         for name, values in (("centre", scaler.centre), ("spread", scaler.width), ("limit", scaler.limit)):
             self.register_buffer(name, torch.tensor(values, dtype=torch.float32))
+        self.register_buffer("start", torch.zeros(n_horizons, width) if start is None else start.float())
         self.inner = network.build(len(scaler.centre), n_horizons * width)
 
     def scale(self, windows: Tensor) -> Tensor:
         """Scale raw windows; what is missing becomes 0."""
-        scaled = (windows - self.centre) / self.spread
-        finite = torch.where(torch.isfinite(scaled), scaled, 0.0)
-        return torch.minimum(torch.maximum(finite, -self.limit), self.limit)
+        # In place: each pass over a batch that makes another costs as much as gathering it.
+        scaled = torch.sub(windows, self.centre).div_(self.spread)
+        return scaled.nan_to_num_(0.0, 0.0, 0.0).clamp_(-self.limit, self.limit)
 
     def forward(self, windows: Tensor) -> Tensor:
         """Map raw windows (n, lookback, n_features) to (n, n_horizons, width)."""
@@ -44,4 +48,4 @@ class Scaled(nn.Module):
     def answer(self, scaled: Tensor) -> Tensor:
         """Map scaled windows to (n, n_horizons, width)."""
         outputs: Tensor = self.inner(scaled)
-        return outputs.reshape(-1, self.n_horizons, self.width)
+        return outputs.reshape(-1, self.n_horizons, self.width) + self.start

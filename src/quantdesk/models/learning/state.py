@@ -25,6 +25,8 @@ class State:
         Training and validation loss of each epoch done.
     best : dict of str to Tensor
         Weights of the best epoch so far.
+    seconds : float
+        Wall time so far.
     """
 
     epoch: int = 0
@@ -33,6 +35,7 @@ class State:
     factor: float = 1.0
     curve: list[tuple[float, float]] = field(default_factory=list)
     best: dict[str, Tensor] = field(default_factory=dict)
+    seconds: float = 0.0
 
     @property
     def best_epoch(self) -> int:

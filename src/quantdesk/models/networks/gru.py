@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from quantdesk.models.learning.dropout import Dropout
+
 
 @dataclass(frozen=True)
 class GRU:
@@ -47,7 +49,7 @@ class _GRU(nn.Module):
             nn.GRU(n_features, choices.hidden, choices.layers, batch_first=True, dropout=between) for _ in choices.frames
         )
         size = choices.hidden * len(choices.frames)
-        self.head = nn.Sequential(nn.LayerNorm(size), nn.Dropout(choices.dropout), nn.Linear(size, n_outputs))
+        self.head = nn.Sequential(nn.LayerNorm(size), Dropout(choices.dropout), nn.Linear(size, n_outputs))
 
     def forward(self, windows: Tensor) -> Tensor:
         last = [reader(coarser(windows, frame))[0][:, -1] for reader, frame in zip(self.readers, self.frames, strict=True)]

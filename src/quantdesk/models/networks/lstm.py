@@ -6,6 +6,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from quantdesk.models.learning.dropout import Dropout
+
 
 @dataclass(frozen=True)
 class LSTM:
@@ -31,21 +33,24 @@ class LSTM:
     dropout: float = 0.1
     is_residual: bool = True
 
+    def encoder(self, n_features: int) -> tuple[nn.Module, int]:
+        """Make the layers: from (n, lookback, n_features) to (n, lookback, hidden), and hidden."""
+        return _Layers(self, n_features), self.hidden
+
     def build(self, n_features: int, n_outputs: int) -> nn.Module:
-        """Make the layers."""
-        return _LSTM(self, n_features, n_outputs)
+        """Make the layers, and the attention over what they read."""
+        encoder, width = self.encoder(n_features)
+        return nn.Sequential(encoder, _Pooled(width, n_outputs))
 
 
-class _LSTM(nn.Module):
-    def __init__(self, choices: LSTM, n_features: int, n_outputs: int) -> None:
+class _Layers(nn.Module):
+    def __init__(self, choices: LSTM, n_features: int) -> None:
         super().__init__()
         self.is_residual = choices.is_residual
         sizes = [n_features, *[choices.hidden] * choices.layers]
         self.layers = nn.ModuleList(nn.LSTM(before, after, batch_first=True) for before, after in pairwise(sizes))
         self.norms = nn.ModuleList(nn.LayerNorm(choices.hidden) for _ in range(choices.layers))
-        self.dropout = nn.Dropout(choices.dropout)
-        self.attention = nn.Linear(choices.hidden, 1)
-        self.head = nn.Linear(2 * choices.hidden, n_outputs)
+        self.dropout = Dropout(choices.dropout)
 
     def forward(self, windows: Tensor) -> Tensor:
         state = windows
@@ -53,5 +58,16 @@ class _LSTM(nn.Module):
             out, _ = layer(state)
             is_same = self.is_residual and out.shape == state.shape
             state = self.dropout(norm(out + state if is_same else out))
-        weights = torch.softmax(self.attention(state), dim=1)
-        return self.head(torch.cat([(weights * state).sum(dim=1), state[:, -1]], dim=-1))  # type: ignore[no-any-return]
+        return state
+
+
+class _Pooled(nn.Module):
+    def __init__(self, width: int, n_outputs: int) -> None:
+        super().__init__()
+        self.attention = nn.Linear(width, 1)
+        self.head = nn.Linear(2 * width, n_outputs)
+
+    def forward(self, states: Tensor) -> Tensor:
+        weights = torch.softmax(self.attention(states), dim=1)
+        out: Tensor = self.head(torch.cat([(weights * states).sum(dim=1), states[:, -1]], dim=-1))
+        return out

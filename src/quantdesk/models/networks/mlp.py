@@ -6,6 +6,8 @@ from typing import Literal
 
 from torch import nn
 
+from quantdesk.models.learning.dropout import Dropout
+
 Head = Literal["linear", "tanh", "sigmoid"]
 _HEADS: dict[str, Callable[[], nn.Module]] = {"linear": nn.Identity, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
 
@@ -43,6 +45,6 @@ class MLP:
         before, units = self.lookback * n_features, float(self.width)
         for _ in range(self.depth):
             after = max(4, round(units))
-            layers += [nn.Linear(before, after), nn.GELU(), nn.Dropout(self.dropout)]
+            layers += [nn.Linear(before, after), nn.GELU(), Dropout(self.dropout)]
             before, units = after, units * self.narrowing
         return nn.Sequential(*layers, nn.Linear(before, n_outputs), _HEADS[self.head]())

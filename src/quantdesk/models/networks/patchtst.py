@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from quantdesk.models.learning.dropout import Dropout
+
 
 @dataclass(frozen=True)
 class PatchTST:
@@ -52,24 +54,27 @@ class _PatchTST(nn.Module):
         self.choices = choices
         self.embed = nn.Linear(choices.patch, choices.width)
         self.places = nn.Parameter(torch.empty(choices.n_patches, choices.width).uniform_(-0.02, 0.02))
-        self.dropout = nn.Dropout(choices.dropout)
+        self.dropout = Dropout(choices.dropout)
         self.layers = nn.ModuleList(_Layer(choices) for _ in range(choices.layers))
         self.head = nn.Linear(n_features * choices.n_patches * choices.width, n_outputs)
 
     def forward(self, windows: Tensor) -> Tensor:
-        series = windows.transpose(1, 2)
-        if self.choices.is_reversible:
-            middle = series.mean(dim=-1, keepdim=True).detach()
-            spread = torch.sqrt(series.var(dim=-1, keepdim=True, unbiased=False) + 1e-5).detach()
-            out: Tensor = self.head(self.encode((series - middle) / spread).flatten(1))
-            return out * spread[:, 0] + middle[:, 0]
-        plain: Tensor = self.head(self.encode(series).flatten(1))
-        return plain
+        series, middle, spread = self.normal(windows.transpose(1, 2))
+        state = self.encode_patches(self.patches(series))
+        out: Tensor = self.head(state.reshape(series.shape[0], -1))
+        return out * spread[:, 0] + middle[:, 0] if self.choices.is_reversible else out
 
-    def encode(self, series: Tensor) -> Tensor:
-        """Encode (n, n_features, lookback) to (n, n_features, n_patches, width)."""
-        state = self.attend(self.dropout(self.embed(self.patches(series)) + self.places))
-        return state.reshape(len(series), -1, *state.shape[1:])
+    def normal(self, series: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Standardise (n, n_features, lookback) by itself where asked; also give means and deviations (n, n_features, 1)."""
+        if not self.choices.is_reversible:
+            return series, series[..., :1], series[..., :1]
+        middle = series.mean(dim=-1, keepdim=True).detach()
+        spread = torch.sqrt(series.var(dim=-1, keepdim=True, unbiased=False) + 1e-5).detach()
+        return (series - middle) / spread, middle, spread
+
+    def encode_patches(self, patches: Tensor) -> Tensor:
+        """Encode (n * n_features, n_patches, patch) to (n * n_features, n_patches, width)."""
+        return self.attend(self.dropout(self.embed(patches) + self.places))
 
     def patches(self, series: Tensor) -> Tensor:
         """Cut (n, n_features, lookback) into (n * n_features, n_patches, patch)."""
@@ -93,11 +98,12 @@ class _Layer(nn.Module):
         self.inner = nn.Sequential(
             nn.Linear(choices.width, choices.inner),
             nn.GELU(),
-            nn.Dropout(choices.dropout),
+            Dropout(choices.dropout),
             nn.Linear(choices.inner, choices.width),
         )
         self.norms = nn.ModuleList(nn.BatchNorm1d(choices.width) for _ in range(2))
-        self.dropout = nn.Dropout(choices.dropout)
+        # The authors leave out twice on the way out of the attention; two masks are one of a larger share.
+        self.dropouts = nn.ModuleList(Dropout(share) for share in (1 - (1 - choices.dropout) ** 2, choices.dropout))
 
     def forward(self, state: Tensor, before: Tensor | None) -> tuple[Tensor, Tensor]:
         query, key, value = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in self.read(state).chunk(3, dim=-1))
@@ -105,8 +111,8 @@ class _Layer(nn.Module):
         if before is not None:
             scores = scores + before
         mixed = (torch.softmax(scores, dim=-1) @ value).transpose(1, 2).flatten(2)
-        state = self._normal(0, state + self.dropout(self.write(mixed)))
-        return self._normal(1, state + self.dropout(self.inner(state))), scores
+        state = self._normal(0, state + self.dropouts[0](self.write(mixed)))
+        return self._normal(1, state + self.dropouts[1](self.inner(state))), scores
 
     def _normal(self, which: int, state: Tensor) -> Tensor:
         out: Tensor = self.norms[which](state.transpose(1, 2)).transpose(1, 2)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional
 
+from quantdesk.models.learning.dropout import Dropout
+
 
 @dataclass(frozen=True)
 class TCN:
@@ -30,21 +32,26 @@ class TCN:
     layers: int = 4
     dropout: float = 0.1
 
-    def build(self, n_features: int, n_outputs: int) -> nn.Module:
-        """Make the blocks and the head."""
+    def encoder(self, n_features: int) -> tuple[nn.Module, int]:
+        """Make the blocks: from (n, lookback, n_features) to (n, lookback, channels), and the channels."""
         sizes = [n_features, *[self.channels] * self.layers]
         blocks = [_Block(sizes[i], sizes[i + 1], self.kernel, 2**i, self.dropout) for i in range(self.layers)]
-        return nn.Sequential(_TimeLast(), *blocks, _Present(), nn.Linear(self.channels, n_outputs))
+        return nn.Sequential(_Turned(), *blocks, _Turned()), self.channels
+
+    def build(self, n_features: int, n_outputs: int) -> nn.Module:
+        """Make the blocks and the head."""
+        encoder, width = self.encoder(n_features)
+        return nn.Sequential(encoder, _Present(), nn.Linear(width, n_outputs))
 
 
-class _TimeLast(nn.Module):
+class _Turned(nn.Module):
     def forward(self, windows: Tensor) -> Tensor:
         return windows.transpose(1, 2)
 
 
 class _Present(nn.Module):
-    def forward(self, series: Tensor) -> Tensor:
-        return series[..., -1]
+    def forward(self, states: Tensor) -> Tensor:
+        return states[:, -1]
 
 
 class _Block(nn.Module):
@@ -53,7 +60,7 @@ class _Block(nn.Module):
         self.reach = (kernel - 1) * dilation
         self.first = nn.Conv1d(before, after, kernel, dilation=dilation)
         self.second = nn.Conv1d(after, after, kernel, dilation=dilation)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.path = nn.Identity() if before == after else nn.Conv1d(before, after, 1)
 
     def forward(self, series: Tensor) -> Tensor:

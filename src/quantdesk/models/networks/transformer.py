@@ -32,30 +32,39 @@ class Transformer:
     dropout: float = 0.1
     is_causal: bool = True
 
+    def encoder(self, n_features: int) -> tuple[nn.Module, int]:
+        """Make the attention: from (n, lookback, n_features) to (n, lookback, width), and the width."""
+        return _Encoder(self, n_features), self.width
+
     def build(self, n_features: int, n_outputs: int) -> nn.Module:
-        """Make the encoder and its head."""
-        return _Transformer(self, n_features, n_outputs)
+        """Make the attention and its head."""
+        encoder, width = self.encoder(n_features)
+        return nn.Sequential(encoder, _Present(), nn.Linear(width, n_outputs))
 
 
-class _Transformer(nn.Module):
+class _Present(nn.Module):
+    def forward(self, states: Tensor) -> Tensor:
+        return states[:, -1]
+
+
+class _Encoder(nn.Module):
     places: Tensor
     mask: Tensor
 
-    def __init__(self, choices: Transformer, n_features: int, n_outputs: int) -> None:
+    def __init__(self, choices: Transformer, n_features: int) -> None:
         super().__init__()
         self.embed = nn.Linear(n_features, choices.width)
         self.register_buffer("places", positions(choices.lookback, choices.width))
         later = torch.full((choices.lookback, choices.lookback), -math.inf).triu(1)
-        self.register_buffer("mask", later if choices.is_causal else torch.zeros(choices.lookback, choices.lookback))
+        self.register_buffer("mask", later if choices.is_causal else torch.zeros_like(later))
+        self.is_causal = choices.is_causal
         layer = nn.TransformerEncoderLayer(
             choices.width, choices.heads, 4 * choices.width, choices.dropout, "gelu", batch_first=True, norm_first=True
         )
         self.encoder = nn.TransformerEncoder(layer, choices.layers, nn.LayerNorm(choices.width), enable_nested_tensor=False)
-        self.head = nn.Linear(choices.width, n_outputs)
 
     def forward(self, windows: Tensor) -> Tensor:
-        state = self.encoder(self.embed(windows) + self.places, mask=self.mask)
-        out: Tensor = self.head(state[:, -1])
+        out: Tensor = self.encoder(self.embed(windows) + self.places, mask=self.mask, is_causal=self.is_causal)
         return out
 
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from quantdesk.models.learning.dropout import Dropout
+
 
 @dataclass(frozen=True)
 class TSMixer:
@@ -26,23 +28,27 @@ class TSMixer:
     inner: int = 64
     dropout: float = 0.1
 
+    def encoder(self, n_features: int) -> tuple[nn.Module, int]:
+        """Make the blocks: from (n, lookback, n_features) to the same shape, and the features."""
+        return nn.Sequential(*[_Block(self, n_features) for _ in range(self.blocks)]), n_features
+
     def build(self, n_features: int, n_outputs: int) -> nn.Module:
         """Make the blocks and the head."""
-        blocks = [_Block(self, n_features) for _ in range(self.blocks)]
-        return nn.Sequential(*blocks, nn.Flatten(), nn.Linear(self.lookback * n_features, n_outputs))
+        encoder, width = self.encoder(n_features)
+        return nn.Sequential(encoder, nn.Flatten(), nn.Linear(self.lookback * width, n_outputs))
 
 
 class _Block(nn.Module):
     def __init__(self, choices: TSMixer, n_features: int) -> None:
         super().__init__()
         self.norms = nn.ModuleList(nn.LayerNorm(n_features) for _ in range(2))
-        self.time = nn.Sequential(nn.Linear(choices.lookback, choices.lookback), nn.ReLU(), nn.Dropout(choices.dropout))
+        self.time = nn.Sequential(nn.Linear(choices.lookback, choices.lookback), nn.ReLU(), Dropout(choices.dropout))
         self.features = nn.Sequential(
             nn.Linear(n_features, choices.inner),
             nn.ReLU(),
-            nn.Dropout(choices.dropout),
+            Dropout(choices.dropout),
             nn.Linear(choices.inner, n_features),
-            nn.Dropout(choices.dropout),
+            Dropout(choices.dropout),
         )
 
     def forward(self, windows: Tensor) -> Tensor:

@@ -1,0 +1,144 @@
+"""Learning from windows without labels: hide patches, have them reconstructed, then learn the labels from there."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from quantdesk.domain.errors import StrategyError
+from quantdesk.domain.progress import Tell, silent
+from quantdesk.models.learning.loop import Effort, train
+from quantdesk.models.learning.losses import Loss
+from quantdesk.models.learning.scaled import Scaled
+from quantdesk.models.learning.windows import Windows
+from quantdesk.models.networks.patchtst import PatchTST
+from quantdesk.models.training import Training
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """Learn as ``train`` does, after pre-training on every window that needs no label (Nie et al. 2023, sections 3.2 and 4.4).
+
+    First patches are hidden and reconstructed from the others, channel by channel; then the head alone learns
+    the labels; then everything does.
+
+    Parameters
+    ----------
+    network : PatchTST
+        The network within the module; its patches do not overlap.
+    hidden_share : float
+        Share of the patches of each channel that is hidden.
+    epochs, probing_epochs : int
+        Of the reconstruction, and of the head alone.
+    learning_rate : float
+        Of both; constant.
+
+    Raises
+    ------
+    StrategyError
+        If patches overlap, so that a hidden one could be read off its neighbours, or the share is not
+        between 0 and 1.
+    """
+
+    network: PatchTST
+    hidden_share: float = 0.4
+    epochs: int = 20
+    probing_epochs: int = 10
+    learning_rate: float = 1e-3
+
+    def __post_init__(self) -> None:
+        if self.network.stride != self.network.patch:
+            raise StrategyError(
+                f"PatchTST.stride is {self.network.stride} and its patch {self.network.patch}",
+                "patches that do not overlap, so that a hidden one cannot be read off its neighbours",
+                "make the stride as long as the patch",
+            )
+        if not 0 < self.hidden_share < 1:
+            raise StrategyError(
+                f"Pretraining.hidden_share is {self.hidden_share}", "between 0 and 1", "hide some patches, not all"
+            )
+
+    def __call__(
+        self,
+        module: Scaled,
+        samples: Windows,
+        validation: Windows | None,
+        loss: Loss,
+        training: Training,
+        seed: int,
+        tell: Tell = silent,
+        blame: Callable[[Tensor, Tensor], str] | None = None,
+    ) -> Effort:
+        """Train a module in place, and leave it with the weights of its best epoch; arguments as of ``train``."""
+        steady = replace(training, schedule="constant", patience=0, learning_rate=self.learning_rate, checkpoint=None)
+        self.reconstruct(module, samples, replace(steady, epochs=self.epochs), seed, tell)
+        head = set(module.inner.head.parameters())  # type: ignore[union-attr]
+        kept = [weight for weight in module.parameters() if weight not in head]
+        for weight in kept:
+            weight.requires_grad_(False)
+        train(module, samples, None, loss, replace(steady, epochs=self.probing_epochs), seed, tell, blame)
+        for weight in kept:
+            weight.requires_grad_(True)
+        return train(module, samples, validation, loss, training, seed, tell, blame)
+
+    def reconstruct(self, module: Scaled, samples: Windows, training: Training, seed: int, tell: Tell = silent) -> Effort:
+        """Teach the encoder within a module to reconstruct hidden patches of all windows up to the last sample."""
+        last = int(samples.rows.max()) // samples.n_instruments
+        rows = torch.arange(0, (last + 1) * samples.n_instruments, device=samples.rows.device)
+        rows = rows[torch.isfinite(samples.table[rows]).any(dim=1)]
+        targets = torch.zeros(len(rows), 1, device=rows.device)
+        every = replace(samples, rows=rows, targets=targets)
+        return train(Reconstruction(module, self, seed), every, None, Said(), training, seed, tell)
+
+
+class Reconstruction(nn.Module):
+    """Hide patches, and say how far off their reconstruction is.
+
+    Parameters
+    ----------
+    module : Scaled
+        Its encoder learns, in place.
+    choices : Pretraining
+        What is hidden.
+    seed : int
+        Of the layer that reconstructs.
+    """
+
+    def __init__(self, module: Scaled, choices: Pretraining, seed: int) -> None:
+        super().__init__()
+        self.module, self.share = module, choices.hidden_share
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.head = nn.Linear(choices.network.width, choices.network.patch)
+
+    def forward(self, windows: Tensor) -> Tensor:
+        """Map raw windows (n, lookback, n_features) to mean squared errors over hidden patches (n, 1, 1)."""
+        inner = self.module.inner
+        patches = inner.patches(inner.normal(self.module.scale(windows).transpose(1, 2))[0])  # type: ignore[operator]
+        hidden = torch.rand(patches.shape[:2], device=patches.device) < self.share
+        # The last patch only repeats the present value: never shown, never asked for.
+        hidden[:, -1] = True
+        state = inner.encode_patches(torch.where(hidden[..., None], 0.0, patches))  # type: ignore[operator]
+        asked = hidden[:, :-1]
+        errors = ((self.head(state) - patches)[:, :-1] ** 2).mean(dim=-1)
+        of_channel = torch.where(asked, errors, 0.0).sum(dim=1) / asked.sum(dim=1).clamp(min=1)
+        return of_channel.reshape(len(windows), -1).mean(dim=1)[:, None, None]
+
+
+@dataclass(frozen=True)
+class Said(Loss):
+    """Take what the module says as the loss."""
+
+    @property
+    def width(self) -> int:
+        """One output."""
+        return 1
+
+    def __call__(self, outputs: Tensor, targets: Tensor, times: Tensor) -> Tensor:
+        """Average the outputs."""
+        return outputs.mean()
+
+    def mean(self, outputs: Tensor) -> Tensor:
+        """Return the only output."""
+        return outputs[..., 0]
