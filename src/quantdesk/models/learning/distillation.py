@@ -17,7 +17,7 @@ from quantdesk.domain.ports import Forecaster, Model
 from quantdesk.models.fitting import Scaler, horizon_volatility, require_samples
 from quantdesk.models.learning.fit import Lesson
 from quantdesk.models.learning.forecaster import DeepForecaster, pack
-from quantdesk.models.learning.individual import with_shares
+from quantdesk.models.learning.individual import refuse_whole_times, with_shares
 from quantdesk.models.learning.loop import device_of, on_threads, train
 from quantdesk.models.learning.losses import Loss, Quantiles, known_mean
 from quantdesk.models.learning.meta_fit import blank, elsewhere, judged_samples
@@ -156,8 +156,9 @@ def distil(model: "Distilled", dataset: Dataset, seed: int) -> DistilledForecast
     lesson = Lesson.of(dataset, False, training.validation_share)
     times, instruments = lesson.samples(0, lesson.n_taught, model.max_samples)
     require_samples(len(times), max(dataset.horizons))
-    said = unseen_forecasts(model.teacher, dataset, lesson.first_judged, model.blocks, seed)
     later, device, loss = judged_samples(lesson), device_of(training.device), Imitation(model.temperature, model.alpha)
+    refuse_whole_times(model.student, loss, "Distilled")
+    said = unseen_forecasts(model.teacher, dataset, lesson.first_judged, model.blocks, seed)
     taught = windows(
         dataset.features, _targets(lesson, said, times, instruments), times, instruments, model.student.lookback, device
     )

@@ -13,9 +13,9 @@ from quantdesk.models.fitting import CLIP, MIN_SAMPLES, Scaler, demeaned, requir
 from quantdesk.models.learning.calibration import corrections
 from quantdesk.models.learning.columns import placed
 from quantdesk.models.learning.forecaster import DeepForecaster, pack
-from quantdesk.models.learning.loop import device_of, on_threads, train
+from quantdesk.models.learning.loop import batches_of, device_of, on_threads, train
 from quantdesk.models.learning.losses import Loss
-from quantdesk.models.learning.network import Network
+from quantdesk.models.learning.network import Network, needs_times
 from quantdesk.models.learning.scaled import Scaled
 from quantdesk.models.learning.windows import Windows, windows
 from quantdesk.models.training import Training
@@ -128,6 +128,7 @@ def fit(
         require_samples(int(known.sum()), bars)
     scaler = Scaler.of(dataset.rows(0, lesson.n_taught), max_samples)
     taught = windows(dataset.features, targets, times, instruments, network.lookback, device_of(training.device))
+    taught = replace(taught, is_by_time=needs_times(network))
     judged, came_true = _judged(dataset, lesson, taught)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -148,7 +149,7 @@ def _judged(dataset: Dataset, lesson: Lesson, taught: Windows) -> tuple[Windows 
         return None, outcomes
     rows = torch.from_numpy(times * taught.n_instruments + instruments).to(taught.rows.device)
     wanted = torch.from_numpy(targets.astype(np.float32)).to(taught.rows.device)
-    return Windows(taught.table, taught.n_instruments, taught.lookback, wanted, rows), outcomes
+    return replace(taught, targets=wanted, rows=rows), outcomes
 
 
 def _sparse(measured: Windows, most: int) -> Tensor:
@@ -156,18 +157,26 @@ def _sparse(measured: Windows, most: int) -> Tensor:
     return torch.linspace(0, n - 1, min(n, most), device=measured.rows.device).round().long()
 
 
+def _portions(measured: Windows, most: int) -> list[Tensor]:
+    if not measured.is_by_time:
+        return list(torch.split(_sparse(measured, most), 512))
+    times = batches_of(measured, 1, True, None)
+    kept = np.linspace(0, len(times) - 1, max(1, min(len(times), len(times) * most // len(measured))))
+    return [times[place] for place in kept.round().astype(np.int64)]
+
+
 def _corrections(module: Scaled, loss: Loss, measured: Windows, outcomes: Float64) -> Float64:
-    chosen, said = _sparse(measured, JUDGED), []
+    portions, said = _portions(measured, JUDGED), []
     with torch.inference_mode():
-        for rows in torch.split(chosen, 512):
+        for rows in portions:
             said.append(loss.quantiles(module(measured.batch(rows)[0]).float()).cpu())
-    return corrections(torch.cat(said).double().numpy(), outcomes[chosen.cpu().numpy()])
+    return corrections(torch.cat(said).double().numpy(), outcomes[torch.cat(portions).cpu().numpy()])
 
 
 def _shares(module: Scaled, loss: Loss, measured: Windows) -> Float64:
     # Gradient times input (Shrikumar et al. 2017), summed over the window: what moves the outputs, in the units of the outputs.
     total = torch.zeros(measured.table.shape[-1], device=measured.rows.device)
-    for rows in torch.split(_sparse(measured, 2048), 512):
+    for rows in _portions(measured, 2048):
         scaled = module.scale(measured.batch(rows)[0]).requires_grad_()
         (slope,) = torch.autograd.grad(loss.mean(module.answer(scaled)).abs().sum(), scaled)
         total += (slope * scaled).detach().sum(dim=1).abs().sum(dim=0)

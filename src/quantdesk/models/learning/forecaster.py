@@ -14,7 +14,7 @@ from quantdesk.domain.forecast import LEVELS, Forecasts
 from quantdesk.models.fitting import Scaler, completed, horizon_volatility
 from quantdesk.models.learning.loop import Effort, on_threads
 from quantdesk.models.learning.losses import Loss
-from quantdesk.models.learning.network import Network
+from quantdesk.models.learning.network import Network, needs_times
 from quantdesk.models.learning.scaled import Scaled
 from quantdesk.models.learning.windows import gather, resident
 
@@ -82,7 +82,7 @@ class DeepForecaster:
         times, instruments = np.nonzero(dataset.is_valid)
         rows = torch.from_numpy(times * len(dataset.symbols) + instruments)
         table, found = resident(dataset.features, torch.device("cpu")), []
-        for chunk in torch.split(rows, CHUNK) if len(rows) else ():
+        for chunk in self._chunks(rows, len(dataset.symbols)):
             windows = gather(table, chunk, len(dataset.symbols), self.lookback).double()
             with on_threads(1):
                 found.append(self._integrated(windows))
@@ -94,13 +94,21 @@ class DeepForecaster:
         """Return each feature's share (n_features,)."""
         return self.shares
 
+    def _chunks(self, rows: Tensor, n_instruments: int) -> tuple[Tensor, ...]:
+        if len(rows) == 0:
+            return ()
+        if not needs_times(self.network):
+            return torch.split(rows, CHUNK)
+        _, counts = torch.unique_consecutive(rows // n_instruments, return_counts=True)
+        return torch.split(rows, counts.tolist())
+
     def _answers(self, dataset: Dataset, rows: Ints) -> Tensor:
         # In double precision, rounded to single: products round differently with what else is in a batch,
         # and a forecast must not depend on that.
         module, table = self.module, resident(dataset.features, torch.device("cpu"))
         found = [torch.empty(0, len(self.residuals), self.loss.width)]
         with on_threads(1), torch.inference_mode():
-            for chunk in torch.split(torch.from_numpy(rows), CHUNK) if len(rows) else ():
+            for chunk in self._chunks(torch.from_numpy(rows), len(dataset.symbols)):
                 windows = gather(table, chunk, len(dataset.symbols), self.lookback)
                 found.append(module(windows.double()).float())
         return torch.cat(found)

@@ -218,6 +218,8 @@ def batches_of(samples: Windows, size: int, by_times: bool, order: torch.Generat
         Shuffles, or leaves the order as it is.
     """
     device = samples.rows.device
+    if samples.is_by_time:
+        by_times, size = True, 1
     if not by_times:
         index = torch.arange(len(samples)) if order is None else torch.randperm(len(samples), generator=order)
         return list(torch.split(index.to(device), size))

@@ -17,3 +17,8 @@ class Network(Hashable, Protocol):
     def build(self, n_features: int, n_outputs: int) -> nn.Module:
         """Make a module from scaled windows (n, lookback, n_features) to outputs (n, n_outputs)."""
         ...
+
+
+def needs_times(network: Network) -> bool:
+    """Tell whether a network reads the instruments of one time together: those alone make a batch."""
+    return bool(getattr(network, "needs_times", False))

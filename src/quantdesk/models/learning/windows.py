@@ -26,6 +26,8 @@ class Windows:
         What to predict (n_samples, n_targets); NaN where not known.
     rows : Tensor
         Each sample's position in ``table`` at the time of decision (n_samples,), int64.
+    is_by_time : bool
+        Whether a batch is the samples of one time, and of no other.
     """
 
     table: Tensor
@@ -33,6 +35,7 @@ class Windows:
     lookback: int
     targets: Tensor
     rows: Tensor
+    is_by_time: bool = False
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -1,12 +1,14 @@
 """Several networks as one: side by side, or one after another."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
+from quantdesk.domain.dataset import Dataset
 from quantdesk.domain.errors import StrategyError
+from quantdesk.models.learning.columns import placed
 from quantdesk.models.learning.dropout import Dropout
 from quantdesk.models.learning.network import Network
 
@@ -55,6 +57,10 @@ class Concatenated:
     def needs_times(self) -> bool:
         """Whether a part reads the instruments of one time together."""
         return any(getattr(part, "needs_times", False) for part in self.parts)
+
+    def placed(self, dataset: Dataset) -> "Concatenated":
+        """Return the same choices with positions in place of the columns that parts name."""
+        return replace(self, parts=tuple(placed(part, dataset) for part in self.parts))
 
     def build(self, n_features: int, n_outputs: int) -> nn.Module:
         """Make every part, and the layer."""

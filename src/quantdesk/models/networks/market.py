@@ -1,10 +1,12 @@
 """Attention over the market: the instruments of one time read one another."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from torch import Tensor, nn
 
+from quantdesk.domain.dataset import Dataset
+from quantdesk.models.learning.columns import placed
 from quantdesk.models.learning.network import Network
 
 
@@ -41,6 +43,10 @@ class Market:
     def lookback(self) -> int:
         """Times in a window."""
         return self.reader.lookback
+
+    def placed(self, dataset: Dataset) -> "Market":
+        """Return the same choices with positions in place of the columns that the reader names."""
+        return replace(self, reader=placed(self.reader, dataset))
 
     def build(self, n_features: int, n_outputs: int) -> nn.Module:
         """Make the reader, the attention and the head."""
