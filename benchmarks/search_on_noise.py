@@ -19,7 +19,7 @@ def rules() -> list[Rule]:
     """List a thousand rules of three families, long and short."""
     crossovers = grid(Crossover, fast=range(2, 42, 2), slow=range(20, 220, 8), side=["both"])
     momenta = grid(Momentum, bars=range(2, 252), side=["both"])
-    reversions = grid(Reversion, bars=range(5, 80), width=[1.0, 1.5, 2.0, 2.5], side=["both"])
+    reversions = grid(Reversion, bars=range(5, 80), width=[0.01, 0.02, 0.03, 0.05], side=["both"])
     every: list[Rule] = [*crossovers, *momenta, *reversions]
     return every[:1000]
 

@@ -87,7 +87,8 @@ SENTENCES = {
     "instead of 1.20.",
     "sector": "Without tech the net Sharpe ratio is 0.30 instead of 1.20.",
     "choice": "With Rank.long at 0.15 instead of 0.2 the net Sharpe ratio is 0.50 instead of 1.21.",
-    "market": "It earned only in a rough market: its net Sharpe ratio was 1.10 there, and -0.50 in a calm market.",
+    "market": "It earned only in a rough market: its net Sharpe ratio was 1.10 there, and -0.50 in a calm market, "
+    "judged by the 60 bars before each.",
 }
 
 

@@ -77,3 +77,10 @@ def test_too_short_a_history_and_no_rule_are_refused(tmp_path: Path) -> None:
         search(market().rows(0, 200), RULES, Exits(), Plan(tmp_path))
     with pytest.raises(DataError, match="0 rules"):
         search(market(), [], Exits(), Plan(tmp_path))
+
+
+def test_rules_that_never_trade_are_said_not_to(tmp_path: Path) -> None:
+    silent = market()
+    fields = {name: np.full(silent.shape, 50.0) for name in ("open", "close")}
+    found = search(Panel(silent.times, silent.instruments, fields, name="flat"), RULES[:2], Exits(), Plan(tmp_path))
+    assert found.verdict == ("no evidence of an edge: none of the rules ever traded",)

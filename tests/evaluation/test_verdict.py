@@ -147,7 +147,7 @@ def test_reasons_give_the_numbers_behind_the_verdict() -> None:
     assert "beats the best baseline, linear: 1.00 against 0.80" in baseline
     assert "Costs took 3.0% a year: the Sharpe ratio before them was 1.50" in costs
     assert "rank IC of 0.040 (t = 2.5) 5 bars ahead" in forecasts
-    assert "do as well with a chance of 10 %" in shuffled
+    assert "does as well with a chance of 10 %: its timing may be luck" in shuffled
     assert "4.0 years were traded out of sample; at this Sharpe ratio 2.7 are needed" in length
 
 

@@ -182,6 +182,19 @@ def test_a_damaged_sketch_is_named_where_it_is_needed(tmp_path: Path, monkeypatc
     run = kept(tmp_path)
     made_again_the_same(run, monkeypatch)
     (run.folder / "sketch.npz").write_bytes(b"nothing")
-    assert verify(run.evaluation.run_id, run.home).is_identical
+    found = verify(run.evaluation.run_id, run.home)
+    assert [one.name for one in found.differences] == ["file sketch.npz"]
     with pytest.raises(DataError, match=r"sketch\.npz"):
         restated(run, volume=run.panel.fields["volume"] * 2.0)
+
+
+@pytest.mark.parametrize("name", ["evaluation.json", "report.html", "track.csv", "fitted.pkl"])
+def test_a_file_of_the_run_that_was_edited_or_lost_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    run = kept(tmp_path)
+    made_again_the_same(run, monkeypatch)
+    path = run.folder / name
+    path.write_bytes(path.read_bytes() + b" ")
+    found = verify(run.evaluation.run_id, run.home)
+    assert [one.name for one in found.differences] == [f"file {name}"]
+    path.unlink()
+    assert verify(run.evaluation.run_id, run.home).differences[0].now == "gone"

@@ -1,6 +1,7 @@
 """Commands that list what there is: strategies, models, features, and the state of the machine."""
 
 import math
+from collections import Counter
 from pathlib import Path
 
 import typer
@@ -64,14 +65,20 @@ def doctor(as_json: Json = False) -> None:
 
 def runs(as_json: Json = False) -> None:
     """List every evaluation ever made here: each is a trial that counts against the next."""
-    from quantdesk.console import show_table
+    from quantdesk.console import out, show_table
+    from quantdesk.evaluation.evaluate import unlisted_runs
     from quantdesk.registry import Trials
 
     made = Trials(settings().home).made()
     if as_json:
         print_json([vars(trial) | {"sharpe": trial.sharpe if math.isfinite(trial.sharpe) else None} for trial in made])
         return
-    rows = [(trial.run_id, trial.name, trial.data_name, f"{trial.sharpe:.2f}", trial.verdict) for trial in made]
+    alone = [trial for trial in made if "-" not in trial.run_id]
+    rows = [(trial.run_id, trial.name, trial.data_name, f"{trial.sharpe:.2f}", trial.verdict) for trial in alone]
+    together = Counter((trial.run_id.partition("-")[0], trial.data_name) for trial in made if "-" in trial.run_id)
+    rows += [(run, "sweep", data, "", f"{n} rules, each a trial") for (run, data), n in together.items()]
+    for caveat in unlisted_runs(settings().home, {trial.run_id for trial in made}):
+        out.print(f"! {caveat}")
     show_table("", ("run", "strategy", "data", "net Sharpe", "verdict"), rows, numbers=(3,))
 
 

@@ -17,9 +17,15 @@ GRIDS = {
     "breakout": {"high_bars": "10:100:10", "low_bars": "5:50:5"},
     "momentum": {"bars": "5:250:5"},
     "relative_strength": {"bars": "5:30:5", "low": "20,25,30,35", "high": "65,70,75,80"},
-    "reversion": {"bars": "5:60:5", "width": "1,1.5,2,2.5,3"},
+    "reversion": {"bars": "5:60:5", "width": "0.01,0.02,0.03,0.05,0.08"},
 }
 """What is tried where nothing is asked for."""
+
+FRACTIONS = ("width", "low", "high")
+"""Numbers of a rule that need not be whole."""
+
+MOST_RULES = 20_000
+"""Combinations tried at once."""
 
 
 def sweep(
@@ -73,8 +79,14 @@ def _rules(name: str, given: list[str], side: str) -> "list[Rule]":
         raise SettingsError(f"--side {side}", f"one of {', '.join(rules.SIDES)}", "correct it")
     asked = GRIDS[name] | dict(_pair(name, text) for text in given)
     values = {key: _values(key, text) for key, text in asked.items()}
+    n_rules = math.prod(len(some) for some in values.values())
+    if n_rules > MOST_RULES:
+        raise SettingsError(f"{n_rules:,} combinations of {', '.join(values)}", f"at most {MOST_RULES:,}", "try fewer values")
     kind = getattr(rules, "".join(part.capitalize() for part in name.split("_")))
     made: list[Rule] = rules.grid(kind, **values, side=[side])
+    if not made:
+        tried = ", ".join(f"{key}={asked[key]}" for key in values)
+        raise SettingsError(f"no rule comes of {tried}", "positive numbers that fit, as fast below slow", "correct them")
     return made
 
 
@@ -89,10 +101,10 @@ def _values(key: str, text: str) -> list[float]:
     try:
         if ":" in text:
             first, last, step = (int(part) for part in text.split(":"))
-            return list(range(first, last + 1, step))
-        return [float(part) if "." in part else int(part) for part in text.split(",")]
+            return [float(value) if key in FRACTIONS else value for value in range(first, last + 1, step)[: MOST_RULES + 1]]
+        return [float(part) if key in FRACTIONS else int(part) for part in text.split(",")]
     except ValueError as error:
-        raise SettingsError(f"--set {key}={text}", "numbers as 5:50:5 or 10,20", "correct it") from error
+        raise SettingsError(f"--set {key}={text}", "whole numbers as 5:50:5 or 10,20", "correct it") from error
 
 
 def _summary(found: "Searched") -> dict[str, object]:

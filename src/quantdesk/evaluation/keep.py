@@ -67,7 +67,8 @@ def keep(
             made = _write_all(evaluation, fitted, Path(unfinished), folder)
             name = f"{evaluation.data} {evaluation.run_id}"
             registry.record_run(home, evaluation.strategy, name, _params(evaluation), _scores(evaluation), made)
-            made += [part.write(Path(unfinished)) for part in (receipt, sketch) if part]
+            made += [sketch.write(Path(unfinished))] if sketch else []
+            made += [receipt.over(made).write(Path(unfinished))] if receipt else []
             folder.mkdir(exist_ok=True)
             # A receipt of an earlier run would speak for this one.
             for stale in set(RECEIPT_FILES) - {path.name for path in made}:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,8 @@ class Receipt:
         Every number of the summary, such as ``performance.sharpe``.
     digests : dict of str to str
         SHA-256 of each array that came out.
+    files : dict of str to str
+        SHA-256 of each file written beside the receipt.
     """
 
     run_id: str
@@ -78,6 +80,7 @@ class Receipt:
     grade: str
     numbers: dict[str, Number]
     digests: dict[str, str]
+    files: dict[str, str] = field(default_factory=dict)
 
     def plan(self, home: Path) -> Plan:
         """Return the plan of the run, to be made again with the trials of ``home``.
@@ -96,6 +99,10 @@ class Receipt:
                 "a receipt of this version of the desk",
                 "verify it with the version that wrote it",
             ) from error
+
+    def over(self, files: Iterable[Path]) -> "Receipt":
+        """Return the same receipt with the digests of files that it now answers for."""
+        return replace(self, files={path.name: file_digest(path) for path in files})
 
     def write(self, folder: Path) -> Path:
         """Write the receipt, with a digest of itself, as ``receipt.json``."""
@@ -131,6 +138,11 @@ class Receipt:
             raise DataError(
                 f"receipt {path}: {error}", "the file as the run left it", "restore it from a backup, or evaluate again"
             ) from error
+
+
+def file_digest(path: Path) -> str:
+    """Digest a file; empty where it is gone."""
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
 
 
 def receipt_of(

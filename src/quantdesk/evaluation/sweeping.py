@@ -126,8 +126,13 @@ def search(panel: Panel, rules: Sequence[Rule], exits: Exits, plan: Plan, tell: 
 def words(found: Searched) -> tuple[str, ...]:
     """Say what the search allows: never more than that the best is worth a full evaluation."""
     of, later = found.significance, float(found.later_sharpes[found.best])
-    if of.deflated_sharpe >= CONFIDENCE and later > max(0.0, found.later_market):
+    if not np.isfinite(found.sharpes).any():
+        return ("no evidence of an edge: none of the rules ever traded",)
+    beats_holding = of.sharpe > found.market and later > found.later_market
+    if of.deflated_sharpe >= CONFIDENCE and later > 0 and beats_holding:
         head = "worth a full evaluation: it stood out among all that were tried, and went on earning"
+    elif of.deflated_sharpe >= CONFIDENCE and later > 0:
+        head = "no evidence of an edge: what the best earned, equal weight earned too"
     elif of.deflated_sharpe >= CONFIDENCE:
         head = "no evidence of an edge: it stood out where it was chosen, and not afterwards"
     else:

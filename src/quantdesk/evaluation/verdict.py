@@ -125,8 +125,10 @@ def _luck(net: Significance) -> str:
     if net.n_effective_trials <= 1:
         tried = "the only strategy tried on this data, so it is held against zero"
     else:
-        tried = f"one of {net.n_effective_trials:g} strategies tried on this data, of which noise would bring the best to "
-        tried += f"{said(net.expected_best_from_noise)}"
+        tried = (
+            f"one of {round(net.n_effective_trials, 1):g} strategies tried on this data, of which noise would bring the best "
+        )
+        tried += f"to {said(net.expected_best_from_noise)}"
     return (
         f"Net Sharpe {said(net.sharpe)}, {tried}: the chance that the true one is above that is {chance(net.deflated_sharpe)}."
     )
@@ -180,7 +182,9 @@ def _choice(chosen: Selection) -> tuple[str, ...]:
 
 
 def _twins(evidence: Evidence) -> tuple[str, ...]:
-    shuffled = f"Earlier decisions in place of each day's own do as well with a chance of {chance(evidence.shuffles.sharpe_p)}."
+    p = evidence.shuffles.sharpe_p
+    meaning = "its timing earns something" if p <= 1 - CONFIDENCE else "its timing may be luck"
+    shuffled = f"Taking earlier days' decisions instead does as well with a chance of {chance(p)}: {meaning}."
     if evidence.placebos is None:
         return (shuffled,)
     n_twins, n_better = len(evidence.placebos.sharpes), evidence.placebos.rank - 1

@@ -12,7 +12,7 @@ from quantdesk.domain.panel import Panel
 from quantdesk.domain.progress import Tell, silent
 from quantdesk.evaluation.evaluate import evaluate
 from quantdesk.evaluation.outcome import Evaluation
-from quantdesk.evaluation.receipt import NAME, Number, Receipt, observed
+from quantdesk.evaluation.receipt import NAME, Number, Receipt, file_digest, observed
 from quantdesk.evaluation.revision import revision
 from quantdesk.evaluation.sketch import Sketch
 from quantdesk.registry import Trial, Trials
@@ -89,6 +89,7 @@ def verify(run: str, home: Path, tell: Tell = silent) -> Verification:
     numbers, digests = observed(evaluation)
     grade = {"grade": (receipt.grade, evaluation.verdict.grade)}
     differences = [Difference(name, *pair) for name, pair in grade.items() if pair[0] != pair[1]]
+    differences += _edited(receipt, folder)
     differences += [*_differences(receipt.numbers, numbers), *_differences(receipt.digests, digests)]
     return Verification(
         receipt.run_id,
@@ -99,6 +100,13 @@ def verify(run: str, home: Path, tell: Tell = silent) -> Verification:
         len(receipt.numbers),
         len(receipt.digests),
     )
+
+
+def _edited(receipt: Receipt, folder: Path) -> list[Difference]:
+    now = {name: file_digest(folder / name) for name in receipt.files}
+    return [
+        Difference(f"file {name}", receipt.files[name], now[name] or "gone") for name in now if now[name] != receipt.files[name]
+    ]
 
 
 def folder_of(run: str, home: Path) -> Path:

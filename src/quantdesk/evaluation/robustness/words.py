@@ -160,7 +160,8 @@ def _markets(of: Robustness) -> Iterator[Worry]:
         if len(known) == len(kinds) and len(earning) == 1:
             worst = min(known, key=lambda kind: kind.sharpe)
             only = f"It earned only in a {earning[0].name}: its net Sharpe ratio was {said(earning[0].sharpe)} there"
-            yield Worry(_lost(of, worst.sharpe), f"{only}, and {said(worst.sharpe)} in a {worst.name}.", is_caveat=True)
+            other = f"and {said(worst.sharpe)} in a {worst.name}, judged by the 60 bars before each."
+            yield Worry(_lost(of, worst.sharpe), f"{only}, {other}", is_caveat=True)
 
 
 def _worry(of: Robustness, sharpe: float, sentence: str, *, is_small: bool = True) -> Worry:
