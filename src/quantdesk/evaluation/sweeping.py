@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -56,8 +56,6 @@ class Searched:
         Net Sharpe ratio of equal weight on the same two parts.
     overfitting : Overfitting or None
         How often the best of one half of history is no better than most on the other; None for fewer than two that trade.
-    verdict : tuple of str
-        Headline and reasons.
     """
 
     run_id: str
@@ -70,7 +68,11 @@ class Searched:
     market: float
     later_market: float
     overfitting: Overfitting | None
-    verdict: tuple[str, ...]
+
+    @property
+    def verdict(self) -> tuple[str, ...]:
+        """Give the headline and the reasons."""
+        return words(self)
 
 
 def search(panel: Panel, rules: Sequence[Rule], exits: Exits, plan: Plan, tell: Tell = silent) -> Searched:
@@ -116,9 +118,7 @@ def search(panel: Panel, rules: Sequence[Rule], exits: Exits, plan: Plan, tell: 
         market=float(_sharpes(market[0][None, :cut], rate)[0]),
         later_market=float(_sharpes(market[0][None, cut:], rate)[0]),
         overfitting=_overfitting(returns, rate),
-        verdict=(),
     )
-    found = replace(found, verdict=words(found))
     _keep(found, panel, data, plan.home, times, made.equity)
     return found
 
