@@ -182,10 +182,10 @@ def test_changing_a_strategy_file_or_the_seed_is_another_try(home: Path, capsys:
     assert json.loads(capsys.readouterr().out)["n_trials"] == 5
 
 
-def test_the_five_strategies_ship(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_shipped_strategies_are_listed(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["strategies", "--json"]) == 0
     names = {one["name"] for one in json.loads(capsys.readouterr().out)}
-    assert {"momentum", "mean_reversion", "breakout", "linear", "boosted"} <= names
+    assert {"momentum", "mean_reversion", "breakout", "linear", "boosted", "lstm"} <= names
 
 
 def faulty_rows(fault: str) -> list[list[str]]:

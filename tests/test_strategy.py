@@ -1,5 +1,6 @@
 """Strategies: when they decide, where they are found, and what is said when they cannot be loaded."""
 
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -42,6 +43,12 @@ def test_a_daily_strategy_is_always_due() -> None:
     assert len(due("daily")) == 49
 
 
+def test_an_hourly_strategy_is_due_on_the_first_bar_that_closes_in_each_hour() -> None:
+    times = np.arange("2020-01-06T14:35", "2020-01-06T16:10", 5, dtype="datetime64[m]").astype("datetime64[ns]")
+    rows = [str(times[row])[11:16] for row in range(1, len(times)) if strategy("hourly").is_due(times[: row + 1], HELD)]
+    assert rows == ["15:00", "16:00"]
+
+
 def test_a_weekly_strategy_is_due_on_the_first_bar_of_each_week() -> None:
     assert due("weekly")[:3] == ["2020-01-13", "2020-01-20", "2020-01-27"]
 
@@ -68,7 +75,7 @@ def test_a_monthly_strategy_is_due_on_the_first_bar_of_each_month() -> None:
     assert due("monthly") == ["2020-02-03", "2020-03-02"]
 
 
-@pytest.mark.parametrize("rebalance", ["daily", "weekly", "monthly"])
+@pytest.mark.parametrize("rebalance", ["hourly", "daily", "weekly", "monthly"])
 def test_whoever_holds_nothing_is_due(rebalance: Rebalance) -> None:
     assert len(due(rebalance, NOTHING)) == 49
     assert strategy(rebalance).is_due(days(1), HELD)
@@ -100,8 +107,8 @@ def test_a_time_that_was_not_rehearsed_is_an_error_that_names_it(row: int) -> No
 def test_a_horizon_that_is_not_forecast_is_refused() -> None:
     with pytest.raises(StrategyError, match="trades horizon 7"):
         replace(strategy(), horizon=7)
-    with pytest.raises(StrategyError, match="rebalances 'hourly'"):
-        replace(strategy(), rebalance="hourly")  # type: ignore[arg-type]
+    with pytest.raises(StrategyError, match="rebalances 'yearly'"):
+        replace(strategy(), rebalance="yearly")  # type: ignore[arg-type]
 
 
 def test_a_decision_is_the_sizing_of_the_signal() -> None:
@@ -116,6 +123,14 @@ def test_any_other_choice_is_another_fingerprint() -> None:
     prints.add(replace(strategy(), signal=Rank(horizon=5, long=0.4, short=0.0)).fingerprint())
     assert len(prints) == 7
     assert strategy().fingerprint() == strategy().fingerprint()
+
+
+def test_a_network_without_torch_says_what_to_install(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name == "torch" or "quantdesk.models.networks" in name]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(StrategyError, match=r"torch is not installed[\s\S]*quantdesk\[deep\]"):
+        load("lstm", home)
 
 
 def test_every_shipped_strategy_loads_under_the_name_of_its_file(home: Path) -> None:

@@ -22,7 +22,7 @@ from quantdesk.features import library
 from quantdesk.features.scale import SCALE_LOOKBACK
 from quantdesk.portfolio.limits import Limits
 
-Rebalance = Literal["bar", "daily", "weekly", "monthly"]
+Rebalance = Literal["bar", "hourly", "daily", "weekly", "monthly"]
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Strategy:
         The horizon it trades, bars; one of ``horizons``.
     horizons : tuple of int
         The horizons it forecasts, bars.
-    rebalance : {"bar", "daily", "weekly", "monthly"}
+    rebalance : {"bar", "hourly", "daily", "weekly", "monthly"}
         How often it decides: at every bar or the first bar of each period (UTC), and whenever
         nothing is held.
     limits : Limits
@@ -114,9 +114,9 @@ class Strategy:
         """Tell whether the last of ``times`` opens a new period, or nothing is held."""
         if not held.any() or self.rebalance == "bar" or len(times) < 2:
             return True
-        if self.rebalance == "daily":
-            days = times[-2:].astype("datetime64[D]")
-            return bool(days[0] != days[1])
+        if self.rebalance in ("hourly", "daily"):
+            periods = times[-2:].astype("datetime64[h]" if self.rebalance == "hourly" else "datetime64[D]")
+            return bool(periods[0] != periods[1])
         if self.rebalance == "weekly":
             # Weeks begin on Monday; day 0 of the epoch was a Thursday.
             weeks = (times[-2:].astype("datetime64[D]").astype(np.int64) + 3) // 7
@@ -256,6 +256,12 @@ def load(name: str, home: Path) -> Strategy:
         spec.loader.exec_module(module)
     except SyntaxError as error:
         raise StrategyError(f"{path}, line {error.lineno}: {error.msg}", "a Python file", "correct the line") from error
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise StrategyError(
+            f"strategy {path.stem!r} holds a network, and torch is not installed", "torch", "pip install 'quantdesk[deep]'"
+        ) from error
     strategy = getattr(module, "STRATEGY", None)
     if not isinstance(strategy, Strategy):
         raise StrategyError(

@@ -37,7 +37,7 @@ def market() -> Panel:
 
 @lru_cache
 def strategy_named(name: str) -> Strategy:
-    """Load a shipped strategy, its slow parts made smaller: fewer trees, a shorter conformal window."""
+    """Load a shipped strategy, its slow parts made smaller: fewer trees and epochs, a shorter conformal window."""
     strategy = load(name, NOWHERE)
     return replace(strategy, model=_smaller(strategy.model))
 
@@ -96,6 +96,8 @@ def _smaller(model: Any) -> Any:
             changes[name] = 12
         elif name == "window":
             changes[name] = 40
+        elif name == "epochs":
+            changes[name] = 1
     return replace(model, **changes)
 
 

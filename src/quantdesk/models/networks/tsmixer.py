@@ -21,12 +21,16 @@ class TSMixer:
         Units of the layers along features.
     dropout : float
         After each layer.
+    forecasts_itself : bool
+        Whether outputs are futures of the features, feature by feature: then one layer along time is the head of them all,
+        as in the paper.
     """
 
     lookback: int = 60
     blocks: int = 2
     inner: int = 64
     dropout: float = 0.1
+    forecasts_itself: bool = False
 
     def encoder(self, n_features: int) -> tuple[nn.Module, int]:
         """Make the blocks: from (n, lookback, n_features) to the same shape, and the features."""
@@ -35,7 +39,14 @@ class TSMixer:
     def build(self, n_features: int, n_outputs: int) -> nn.Module:
         """Make the blocks and the head."""
         encoder, width = self.encoder(n_features)
+        if self.forecasts_itself:
+            return nn.Sequential(encoder, _Turned(), nn.Linear(self.lookback, n_outputs // n_features), nn.Flatten())
         return nn.Sequential(encoder, nn.Flatten(), nn.Linear(self.lookback * width, n_outputs))
+
+
+class _Turned(nn.Module):
+    def forward(self, windows: Tensor) -> Tensor:
+        return windows.transpose(1, 2)
 
 
 class _Block(nn.Module):
