@@ -25,11 +25,11 @@ from quantdesk.domain.arrays import Float32
 from quantdesk.models.learning.loop import on_threads, train
 from quantdesk.models.learning.losses import SquaredError
 from quantdesk.models.learning.network import Network
+from quantdesk.models.learning.reversible import Reversible
 from quantdesk.models.learning.windows import Windows, resident
 from quantdesk.models.networks.dlinear import DLinear
 from quantdesk.models.networks.lstm import LSTM
 from quantdesk.models.networks.patchtst import PatchTST
-from quantdesk.models.networks.reversible import Reversible
 from quantdesk.models.networks.transformer import Transformer
 from quantdesk.models.networks.tsmixer import TSMixer
 from quantdesk.models.training import Training

@@ -46,7 +46,7 @@ def error(n_labels: int, seed: int, is_pretrained: bool) -> float:
     """Train on a few labels of one world, and test on another."""
     torch.manual_seed(seed)
     module = Scaled(NETWORK, Scaler(np.zeros(1), np.ones(1), np.full(1, np.inf)), 1, 1)
-    learn = Pretraining(NETWORK, epochs=30, learning_rate=2e-3) if is_pretrained else train
+    learn = Pretraining(epochs=30, learning_rate=2e-3) if is_pretrained else train
     learn(module, few(world(seed), n_labels, seed), None, SquaredError(), TRAINING, seed)
     return average_loss(module, world(seed + 1000), SquaredError(), 512)
 

@@ -63,6 +63,8 @@ def _fetched(ray: Any, reference: Any, task: str) -> Outcome:
 @contextmanager
 def _cluster(on: str, n_workers: int) -> Iterator[Any]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if on.startswith("ray://") and _has_token():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
     try:
         import ray
     except ImportError as error:
@@ -77,12 +79,20 @@ def _cluster(on: str, n_workers: int) -> Iterator[Any]:
         ray.init(log_to_driver=False, logging_level=logging.WARNING, **settings)
     except (ConnectionError, TimeoutError) as error:
         raise ComputeError(
-            f"no Ray cluster answers at {settings['address']}", "one", "start it, or correct the address"
+            f"no Ray cluster answers at {settings['address']}",
+            "one, which knows this machine's token where it asks for one",
+            "start it, correct the address, or copy its ~/.ray/auth_token to this machine",
         ) from error
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _has_token() -> bool:
+    # Ray looks for a token by itself when it starts or joins a cluster, but not when it enters one from outside.
+    is_named = not os.environ.keys().isdisjoint(("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
+    return is_named or (Path.home() / ".ray" / "auth_token").is_file()
 
 
 def _settings(address: str, n_workers: int) -> dict[str, Any]:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.panel import Panel as Box
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from quantdesk.domain.errors import DeskError
+from quantdesk.domain.progress import telling
 
 if TYPE_CHECKING:
     from quantdesk.domain.progress import Tell
@@ -31,14 +32,23 @@ def progress(is_quiet: bool) -> "Iterator[Tell]":
     """Show progress on standard error while the body runs, and yield what to tell it."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description:<22}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=err, transient=True, disable=is_quiet or not err.is_terminal) as bars:
-        task = bars.add_task("starting", total=1)
+    # The words come last and go on in a second line where there is little room.
+    words = TextColumn("{task.description}", table_column=Column(ratio=1))
+    columns = (BarColumn(bar_width=20), TimeElapsedColumn(), TimeRemainingColumn(), words)
+    is_hidden = is_quiet or not err.is_terminal
+    with Progress(*columns, console=err, transient=True, expand=True, disable=is_hidden) as bars:
+        task, before = bars.add_task("starting", total=1.0), 0.0
 
         def tell(what: str, done: int, total: int) -> None:
-            bars.update(task, description=what, completed=done, total=total)
+            nonlocal before
+            share = done / max(total, 1)
+            if share < before:  # another step of the work, whose pace says nothing about this one
+                bars.reset(task)
+            before = share
+            bars.update(task, description=what, completed=share)
 
-        yield tell
+        with telling(tell):
+            yield tell
 
 
 def show_error(error: DeskError) -> None:

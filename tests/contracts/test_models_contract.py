@@ -24,6 +24,7 @@ from quantdesk.models.maml import MetaLearned
 from quantdesk.models.networks.mlp import MLP
 from quantdesk.models.persistence import Persistence
 from quantdesk.models.ridge import Ridge
+from quantdesk.models.seeds import Seeds
 from quantdesk.models.training import Training
 from quantdesk.models.tuned import Tuned
 from quantdesk.models.xgboost import XGBoost
@@ -36,6 +37,7 @@ EXAMPLES: dict[str, Model] = {
     "grinold": Grinold("b"),
     "lightgbm": LightGBM(n_trees=10, min_leaf=20),
     "maml": MetaLearned(MLP(lookback=3, width=8), training=Training(epochs=2, batch=256)),
+    "seeds": Seeds(LightGBM(n_trees=3, min_leaf=20), n=2),
     "tuned": Tuned(Deep(MLP(lookback=3, width=8), training=Training(epochs=2, batch=256))),
     "xgboost": XGBoost(n_trees=10, min_leaf=20),
 }

@@ -44,7 +44,7 @@ def test_linear_made_again_gives_the_same_to_the_bit(data: str, symbols: tuple[s
     assert found.is_identical
     assert not [line for line in found.explanation if "code" not in line]
     assert found.n_numbers > 100
-    assert found.n_arrays == 12
+    assert found.n_arrays == 13
 
 
 def test_a_run_is_made_again_after_its_strategys_file_changed(tmp_path: Path) -> None:

@@ -63,6 +63,14 @@ def test_ranks_agree_with_pandas_and_sum_to_zero(values: Float64) -> None:
     assert np.abs(np.nansum(got, axis=1)).max() < 1e-9
 
 
+@pytest.mark.parametrize("apart", [1e-16, 4e-16, 1e-13])
+def test_values_that_differ_in_their_last_bits_alone_are_ranked_right(apart: float) -> None:
+    values: Float64 = 1.0 + apart * np.random.default_rng(0).permutation(300)[None, :].astype(np.float64)
+    values[0, :20] = -values[0, :20]
+    place = np.asarray(pd.DataFrame(values).rank(axis=1), dtype=np.float64) - 1
+    np.testing.assert_allclose(row_ranks(values), place / 299 - 0.5, atol=1e-12)
+
+
 def test_a_window_gives_the_same_bits_wherever_the_history_begins() -> None:
     values = np.random.default_rng(0).normal(1e3, 1.0, (200, 37))
     assert same_bits(window_sum(values, 30)[-1], window_sum(values[-30:], 30)[-1])

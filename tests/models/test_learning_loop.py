@@ -11,6 +11,7 @@ torch = pytest.importorskip("torch", reason="networks need the extra `deep`")
 from torch import Tensor, nn  # noqa: E402
 
 from quantdesk.domain.errors import DataError, StrategyError  # noqa: E402
+from quantdesk.domain.progress import telling  # noqa: E402
 from quantdesk.models.learning.loop import batches_of, falling, train  # noqa: E402
 from quantdesk.models.learning.losses import Huber, RankIC, SquaredError  # noqa: E402
 from quantdesk.models.learning.windows import Windows  # noqa: E402
@@ -85,14 +86,14 @@ def killed_after(n_steps: int) -> Callable[[str, int, int], None]:
     return tell
 
 
-@pytest.mark.parametrize("schedule", ["constant", "cosine", "restarts", "plateau"])
+@pytest.mark.parametrize("schedule", ["constant", "cosine", "restarts", "exponential", "plateau"])
 @pytest.mark.parametrize("kill_at", [1, 10, 20, 31])
 def test_a_killed_training_resumes_and_ends_with_the_same_bits(tmp_path: Path, schedule: str, kill_at: int) -> None:
     kept = replace(QUICK, batch=8, schedule=schedule, checkpoint=tmp_path / "kept.pt", checkpoint_seconds=0.0)  # type: ignore[arg-type]
     whole, broken = net(), net()
     train(whole, world(0, 45), world(45), Huber(), replace(kept, checkpoint=None), seed=3)
-    with pytest.raises(KilledError):
-        train(broken, world(0, 45), world(45), Huber(), kept, seed=3, tell=killed_after(kill_at))
+    with pytest.raises(KilledError), telling(killed_after(kill_at)):
+        train(broken, world(0, 45), world(45), Huber(), kept, seed=3)
     assert kept.checkpoint is not None
     assert kill_at < 20 or kept.checkpoint.exists()
     resumed = net()
@@ -104,8 +105,8 @@ def test_a_killed_training_resumes_and_ends_with_the_same_bits(tmp_path: Path, s
 
 def test_a_checkpoint_of_another_training_is_not_continued(tmp_path: Path) -> None:
     kept = replace(QUICK, batch=8, checkpoint=tmp_path / "kept.pt", checkpoint_seconds=0.0)
-    with pytest.raises(KilledError):
-        train(net(), world(), None, Huber(), kept, seed=3, tell=killed_after(40))
+    with pytest.raises(KilledError), telling(killed_after(40)):
+        train(net(), world(), None, Huber(), kept, seed=3)
     fresh, other = net(), net()
     train(fresh, world(), None, Huber(), replace(kept, checkpoint=None), seed=4)
     train(other, world(), None, Huber(), kept, seed=4)
@@ -162,6 +163,7 @@ def test_the_learning_rate_falls_as_it_is_told() -> None:
     assert falling("restarts", 3 / 7) == pytest.approx(1.0)
     assert falling("restarts", 1 / 7 - 1e-6) < 0.01
     assert math.isclose(falling("restarts", 5 / 7), 0.5)
+    assert falling("exponential", 0.5) == pytest.approx(0.1)
 
 
 @pytest.mark.parametrize("wrong", [{"epochs": 0}, {"learning_rate": 0.0}, {"validation_share": 1.0}, {"schedule": "warm"}])

@@ -185,6 +185,8 @@ def test_what_cannot_be_adapted_is_refused() -> None:
         MetaLearned(NETWORK, RankIC(), TINY).fit(source(), 0)
     with pytest.raises(StrategyError, match="validation span"):
         MetaLearned(NETWORK, training=Training(validation_share=0))
+    with pytest.raises(StrategyError, match="2 processes"):
+        MetaLearned(MLP(2), training=Training(n_processes=2))
     with pytest.raises(StrategyError, match="0 shots"):
         Adaptation(shots=0)
     with pytest.raises(DataError, match="samples"):

@@ -1,13 +1,20 @@
 """One typed door to numba: compile on first use, keep the result on disk."""
 
+import gc
 import hashlib
 import shutil
+import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from functools import cached_property
+from importlib import import_module
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numba
+from numba.core.registry import CPUDispatcher
+from numba.np import linalg
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
@@ -22,11 +29,57 @@ def compiled(function: Function) -> Function:
     at once: each writes the cache whole or not at all. ``fastmath`` stays off: a missing value
     (NaN) means something here.
     """
-    try:
-        made = numba.njit(cache=True, nogil=True)(function)
-    except RuntimeError:  # numba found no folder to write to
-        made = numba.njit(nogil=True)(function)
+    return _kernel(function, {})
+
+
+def compiled_in_place(function: Function) -> Function:
+    """Compile a loop that makes no array: all that it writes to is handed to it.
+
+    As ``compiled``, but no array is counted by who holds it, which compiles and runs faster. It may
+    take views of what it was given; numba refuses one that makes an array. Let it call no function
+    that returns one.
+    """
+    return _kernel(function, {"_nrt": False})
+
+
+def _kernel(function: Function, options: dict[str, bool]) -> Function:
+    made = _Kernel(function, targetoptions={"nopython": True, "nogil": True, "no_cfunc_wrapper": True, **options})
+    with suppress(RuntimeError):  # numba found no folder to write to
+        made.enable_caching()
     return cast(Function, made)
+
+
+class _Kernel(CPUDispatcher):
+    # What Python calls is kept on disk. What another kernel calls becomes a part of that one: a leaner
+    # compilation, without the way in from Python and without a file, takes half the time.
+
+    @property
+    def _numba_type_(self) -> Any:
+        return numba.types.Dispatcher(self._part)
+
+    @cached_property
+    def _part(self) -> Any:
+        return CPUDispatcher(self.py_func, targetoptions={**self.targetoptions, "no_cpython_wrapper": True})
+
+    def compile(self, sig: Any) -> Any:
+        # A compiler makes very many objects; the collector would look at all of them over and over.
+        was_enabled = gc.isenabled()
+        gc.disable()
+        try:
+            return super().compile(sig)
+        finally:
+            if was_enabled:
+                gc.enable()
+
+
+def _spare_scipy() -> None:
+    # Numba imports all of scipy.linalg (0.2 s) only to learn that it is there. So it is, among our
+    # dependencies; a kernel that multiplies matrices still imports it, when it is compiled.
+    ask = getattr(linalg, "ensure_blas", None)
+    if ask and "numba.np.arraymath" not in sys.modules:
+        linalg.ensure_blas = lambda: None
+        import_module("numba.np.arraymath").ensure_blas = ask  # type: ignore[attr-defined]
+        linalg.ensure_blas = ask
 
 
 def digest_of(package: Path) -> str:
@@ -52,3 +105,4 @@ def _keep_beside(package: Path) -> None:
 
 if not numba.config.CACHE_DIR:  # type: ignore[attr-defined]
     _keep_beside(Path(__file__).parents[1])
+_spare_scipy()

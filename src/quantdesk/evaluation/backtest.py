@@ -54,6 +54,13 @@ class Setting:
         """Read from the panel what the simulated world offers; how dear trading is plays no part in it."""
         return Market.of(self.panel, self.costs).since(self.start)
 
+    def under(self, costs: Costs | None = None, limits: Limits | None = None) -> "Setting":
+        """Return the same setting at other costs or within other limits; the market is read once for both."""
+        changed = replace(self, costs=costs or self.costs, limits=limits or self.limits)
+        if changed.costs.assumed_daily_value == self.costs.assumed_daily_value:
+            vars(changed)["market"] = self.market
+        return changed
+
 
 @dataclass(frozen=True, eq=False)
 class Backtest:
@@ -129,7 +136,7 @@ def cost_curve(targets: Float64, setting: Setting) -> CostCurve:
 
 def at_no_cost(setting: Setting) -> Setting:
     """Return the same setting in a world without costs."""
-    return replace(setting, costs=setting.costs.times(0.0))
+    return setting.under(costs=setting.costs.times(0.0))
 
 
 def _track(path: Path, panel: Panel, start: int) -> Track:

@@ -7,10 +7,10 @@ import numpy as np
 
 from quantdesk.domain.arrays import Float64
 from quantdesk.domain.dataset import Dataset
-from quantdesk.domain.forecast import Forecasts
 from quantdesk.domain.progress import Tell, silent
 from quantdesk.evaluation.backtest import Setting, backtest, track_of
 from quantdesk.evaluation.outcome import Track
+from quantdesk.evaluation.rivals import Expects
 from quantdesk.evaluation.splits import Split
 from quantdesk.evaluation.walk_forward import walk_forward
 from quantdesk.models.persistence import Persistence
@@ -26,6 +26,22 @@ UNLIMITED = Limits(gross=1.0, per_name=1.0, per_sector=1.0, daily_var=1.0, drawd
 
 
 @dataclass(frozen=True, eq=False)
+class Means:
+    """Hold what a model expected.
+
+    Parameters
+    ----------
+    horizons : tuple of int
+        Bars ahead.
+    mean : Float64
+        Mean log return (n_times, n_instruments, n_horizons).
+    """
+
+    horizons: tuple[int, ...]
+    mean: Float64
+
+
+@dataclass(frozen=True, eq=False)
 class Baselines:
     """Hold what simpler things did over the same bars.
 
@@ -33,12 +49,12 @@ class Baselines:
     ----------
     tracks : dict of str to Track
         What each earned.
-    forecasts : dict of str to Forecasts
-        Of those that forecast.
+    forecasts : dict of str to Expects
+        What those expected that forecast, at the horizon traded.
     """
 
     tracks: dict[str, Track]
-    forecasts: dict[str, Forecasts]
+    forecasts: dict[str, Expects]
 
 
 def baselines(
@@ -49,17 +65,26 @@ def baselines(
     ``persistence`` and ``linear`` follow the strategy's own rule, sizing, calendar and limits,
     fed with the forecasts of a simpler model.
     """
-    passive = replace(setting, limits=UNLIMITED)
+    passive = setting.under(limits=UNLIMITED)
     tracks = {
         "buy and hold": track_of(buy_and_hold(passive), passive),
         "equal weight": track_of(equal_weight(passive), passive),
     }
-    forecasts = {}
+    forecasts: dict[str, Expects] = {}
     for name, model in (("persistence", Persistence()), ("linear", Ridge())):
         simpler = replace(strategy, name=name, model=model)
-        forecasts[name] = walk_forward(model, dataset, splits, seed).forecasts
-        tracks[name] = backtest(name, Rehearsed(simpler, forecasts[name]), setting, tell).track
+        tracks[name], forecasts[name] = _traded(simpler, dataset, splits, setting, seed, tell)
     return Baselines(tracks, forecasts)
+
+
+def _traded(
+    strategy: Strategy, dataset: Dataset, splits: list[Split], setting: Setting, seed: int, tell: Tell
+) -> tuple[Track, Means]:
+    # The forecasts themselves are let go: those of a large market must not lie beside the strategy's own.
+    forecasts = walk_forward(strategy.model, dataset, splits, seed).forecasts
+    track = backtest(strategy.name, Rehearsed(strategy, forecasts), setting, tell).track
+    column = forecasts.horizons.index(strategy.horizon)
+    return track, Means((strategy.horizon,), forecasts.mean[:, :, column : column + 1].copy())
 
 
 def buy_and_hold(setting: Setting) -> Float64:

@@ -19,6 +19,8 @@ from quantdesk.evaluation import scores as score
 from quantdesk.evaluation import significance as luck
 from quantdesk.evaluation.backtest import at_no_cost, cost_curve, track_of
 from quantdesk.evaluation.evidence import Evidence, Placebos, Selection
+from quantdesk.evaluation.explanation.findings import Explanation
+from quantdesk.evaluation.explanation.study import Taught, explain
 from quantdesk.evaluation.outcome import Evaluation, ForecastScores, Track
 from quantdesk.evaluation.placebo.placebo import earned, placebos
 from quantdesk.evaluation.placebo.shuffles import shuffles
@@ -82,6 +84,8 @@ def evaluate(
         before = tried_on(trials, receipt["data"], panel.name)
         evidence = _evidence(made, plan, run_id, before, tell)
         clock.lap("weighing evidence")
+        evidence = replace(evidence, explanation=_explanation(made, plan, tell))
+        clock.lap("explaining")
         evidence = replace(evidence, placebos=_placebos(made, plan, tell))
         clock.lap("placebos")
     caveats = panel.caveats + unlisted_runs(plan.home, {run_id, *(trial.run_id for trial in trials)})
@@ -114,6 +118,12 @@ def _evidence(made: Rehearsal, plan: Plan, run_id: str, before: list[Trial], tel
         shuffles=shuffles(made.learned, made.dataset.labels[rows], made.traded.targets, made.setting, horizon, seed=plan.seed),
         placebos=None,
     )
+
+
+def _explanation(made: Rehearsal, plan: Plan, tell: Tell) -> Explanation | None:
+    tell("explaining", 0, 1)
+    taught = [Taught(made.learned.last, made.splits[-1].test)]
+    return explain(taught, made.dataset, made.dataset.horizons.index(made.strategy.horizon), plan.seed)
 
 
 def _placebos(made: Rehearsal, plan: Plan, tell: Tell) -> Placebos | None:
@@ -163,6 +173,7 @@ def _judged(
         importance=learned.importance,
         fills=traded.fills,
         evidence=evidence,
+        spent=learned.spent,
     )
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from quantdesk.domain.arrays import Bools, Float64
 from quantdesk.evaluation.comparison import Superiority
+from quantdesk.evaluation.explanation.findings import Explanation
 from quantdesk.evaluation.overfitting import Overfitting
 from quantdesk.evaluation.resampling import Interval
 from quantdesk.evaluation.robustness.findings import Robustness
@@ -146,6 +147,8 @@ class Evidence:
         What the same decisions give at later times.
     placebos : Placebos or None
         What the whole pipeline earns where there is nothing to earn; None where none was asked for.
+    explanation : Explanation or None
+        What the forecasts rest on; None where there is no feature, or no outcome to score them by.
     """
 
     selection: Selection
@@ -153,3 +156,4 @@ class Evidence:
     robustness: Robustness
     shuffles: Shuffles
     placebos: Placebos | None
+    explanation: Explanation | None = None

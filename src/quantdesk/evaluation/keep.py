@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from quantdesk import registry
+from quantdesk.domain.effort import Spent
 from quantdesk.domain.errors import DeskError
 from quantdesk.evaluation.evaluate import scores_at
+from quantdesk.evaluation.explanation.summary import summary
 from quantdesk.evaluation.outcome import Evaluation, Track
 from quantdesk.evaluation.report.page import write
 from quantdesk.strategy import FittedStrategy
@@ -87,7 +89,7 @@ def keep(
 def summarise(evaluation: Evaluation, report: Path) -> dict[str, object]:
     """Return what ``desk evaluate --json`` prints; numbers that do not exist are null."""
     traded = scores_at(evaluation.horizon, evaluation.forecast_scores)
-    summary: dict[str, object] = {
+    found: dict[str, object] = {
         "run_id": evaluation.run_id,
         "strategy": evaluation.strategy,
         "data": evaluation.data,
@@ -119,12 +121,22 @@ def summarise(evaluation: Evaluation, report: Path) -> dict[str, object]:
             name: {"net_sharpe": _number(performance.sharpe), **_numbers(asdict(performance))}
             for name, performance in evaluation.baseline_performance.items()
         },
+        "explanation": summary(evaluation.evidence.explanation) if evaluation.evidence.explanation else None,
         "settings": evaluation.settings,
         "seed": evaluation.seed,
         "seconds": {step: round(seconds, 3) for step, seconds in evaluation.seconds.items()},
+        "spent": [_spent(fold) for fold in evaluation.spent],
         "report": str(report),
     }
-    return summary
+    return found
+
+
+def _spent(fold: Spent) -> dict[str, object]:
+    took: dict[str, object] = {"seconds": round(fold.seconds, 3)}
+    if fold.trainings:
+        took |= {"n_trainings": len(fold.trainings), "n_epochs": fold.n_epochs, "devices": list(fold.devices)}
+        took |= {"samples_per_second": round(fold.samples_per_second), "gpu_hours": fold.gpu_hours, "cost": fold.cost}
+    return took
 
 
 def _write_all(evaluation: Evaluation, fitted: FittedStrategy, folder: Path, final: Path) -> list[Path]:

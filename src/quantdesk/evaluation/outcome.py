@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from quantdesk.domain.arrays import Float64, Times
+from quantdesk.domain.effort import Spent
 from quantdesk.domain.forecast import Forecasts
 from quantdesk.domain.trade import Fill
 from quantdesk.evaluation.evidence import Evidence
@@ -191,6 +192,8 @@ class Evaluation:
         What luck, choice and change would make of it.
     seconds : dict of str to float
         Time spent by step.
+    spent : tuple of Spent
+        What learning took, fold by fold.
     """
 
     run_id: str
@@ -221,3 +224,4 @@ class Evaluation:
     fills: tuple[Fill, ...]
     evidence: Evidence
     seconds: dict[str, float] = field(default_factory=dict)
+    spent: tuple[Spent, ...] = ()

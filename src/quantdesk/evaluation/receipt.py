@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from quantdesk import registry
 from quantdesk.domain.errors import DataError, DeskError
 from quantdesk.domain.trade import Fill
+from quantdesk.evaluation.explanation.summary import arrays as arrays_of
 from quantdesk.evaluation.keep import summarise
 from quantdesk.evaluation.outcome import Evaluation
 from quantdesk.evaluation.plan import Plan
@@ -26,7 +27,7 @@ NAME = "receipt.json"
 NOT_CHOICES = ("home", "compute")
 """Parts of a plan that change no number."""
 
-NOT_NUMBERS = ("seconds", "report")
+NOT_NUMBERS = ("seconds", "spent", "report")
 """Parts of a summary that differ each time."""
 
 Number = int | float | None
@@ -194,6 +195,7 @@ def observed(evaluation: Evaluation) -> tuple[dict[str, Number], dict[str, str]]
         "turnover": track.turnover,
         "costs": track.costs,
         "importance": evaluation.importance,
+        **(arrays_of(evaluation.evidence.explanation) if evaluation.evidence.explanation else {}),
         **{f"equity of {name}": baseline.equity for name, baseline in evaluation.baselines.items()},
     }
     digests = {name: array_digest(values) for name, values in arrays.items()}

@@ -84,15 +84,16 @@ def rehearse(strategy: Strategy, panel: Panel, plan: Plan, clock: Clock, tell: T
     clock.lap("features")
     walk = WalkForward.fitting(len(dataset), plan.is_expanding, plan.embargo_bars)
     splits = walk.splits(dataset)
+    setting = Setting(panel, int(splits[0].test[0]), plan.costs, strategy.limits, plan.capital)
+    # First, so that the forecasts of a large market lie in memory once: of a baseline's little is kept.
+    beside = baselines(strategy, dataset, splits, setting, plan.seed, tell)
+    clock.lap("baselines")
     learned = walk_forward(strategy.model, dataset, splits, plan.seed, tell, _of_folds(plan))
     clock.lap("learning")
     check_blindness(FittedStrategy(strategy, learned.last, dataset.feature_names), panel, learned, splits[-1])
     clock.lap("checking for leaks")
-    setting = Setting(panel, int(learned.rows[0]), plan.costs, strategy.limits, plan.capital)
     traded = backtest(strategy.name, Rehearsed(strategy, learned.forecasts), setting, tell)
     clock.lap("trading")
-    beside = baselines(strategy, dataset, splits, setting, plan.seed, tell)
-    clock.lap("baselines")
     return Rehearsal(strategy, dataset, walk, splits, learned, setting, traded, beside)
 
 

@@ -166,8 +166,8 @@ def calibration(forecasts: Forecasts, labels: Float64) -> dict[int, Float64]:
     for column, horizon in enumerate(forecasts.horizons):
         quantiles, label = forecasts.quantiles[:, :, column], labels[:, :, column]
         known = np.isfinite(label) & np.isfinite(quantiles[..., 0])
-        below = label[known][:, None] <= quantiles[known]
-        shares[int(horizon)] = below.mean(axis=0) if len(below) else np.full(len(LEVELS), np.nan)
+        n_below = [int((label <= quantiles[..., level])[known].sum()) for level in range(len(LEVELS))]
+        shares[int(horizon)] = np.array(n_below) / known.sum() if known.any() else np.full(len(LEVELS), np.nan)
     return shares
 
 
@@ -180,9 +180,9 @@ def _check(forecasts: Forecasts, labels: Float64) -> None:
 def _score(horizon: int, quantiles: Float64, labels: Float64, scale: Float64) -> ForecastScores:
     mean, label, known = _paired(mean_of(quantiles), labels)
     ic = _row_correlation(mean, label)
-    rank_ic = _row_correlation(_ranks(mean), _ranks(label))
+    rank_ic = _rank_correlation(mean, label)
     flat_mean, flat = mean[known], label[known]
-    accuracy, precision, recall, f1 = _direction(probability_up(quantiles[known]) > 0.5, flat > 0)
+    accuracy, precision, recall, f1 = _direction(_said_up(quantiles, known), flat > 0)
     inside = (flat >= quantiles[..., 0][known]) & (flat <= quantiles[..., -1][known])
     signed = (np.abs(flat_mean) > _NO_SPREAD) & (flat != 0)
     return ForecastScores(
@@ -223,6 +223,13 @@ def _row_correlation(left: Float64, right: Float64) -> Float64:
         return np.where(usable, (x * y).sum(axis=1) / divisor / (spread_x * spread_y), np.nan)
 
 
+def _rank_correlation(left: Float64, right: Float64) -> Float64:
+    # A few times after the other: ranking takes many arrays as large as what is ranked.
+    n_parts = 1 + len(left) // 128
+    pairs = zip(np.array_split(left, n_parts), np.array_split(right, n_parts), strict=True)
+    return np.concatenate([_row_correlation(_ranks(one), _ranks(other)) for one, other in pairs])
+
+
 def _ranks(values: Float64) -> Float64:
     """Rank each row from 0, ties sharing their average; NaN stay NaN."""
     order = np.argsort(values, axis=1)
@@ -237,6 +244,12 @@ def _ranks(values: Float64) -> Float64:
     ranks = np.empty(values.shape)
     np.put_along_axis(ranks, order, (first + last) / 2.0, axis=1)
     return np.where(np.isfinite(values), ranks, np.nan)
+
+
+def _said_up(quantiles: Float64, known: Bools) -> Bools:
+    # Time by time: all that is known at once would be as large as the forecasts.
+    said = [probability_up(at_once[here]) > 0.5 for at_once, here in zip(quantiles, known, strict=True)]
+    return np.concatenate(said) if said else np.zeros(0, dtype=np.bool_)
 
 
 def _direction(said: Bools, rose: Bools) -> tuple[float, float, float, float]:

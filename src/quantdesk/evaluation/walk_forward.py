@@ -1,5 +1,6 @@
 """Fit on the past, forecast what follows, fold by fold: the only way to a reported number."""
 
+import time
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -9,9 +10,10 @@ from quantdesk import compute
 from quantdesk.compute import Compute
 from quantdesk.domain.arrays import Float64, Ints
 from quantdesk.domain.dataset import Dataset
+from quantdesk.domain.effort import Spent, counting
 from quantdesk.domain.forecast import Forecasts
 from quantdesk.domain.ports import Forecaster, Model
-from quantdesk.domain.progress import Tell, silent
+from quantdesk.domain.progress import Tell, part, silent, telling
 from quantdesk.evaluation.splits import Split
 
 
@@ -29,24 +31,28 @@ class OutOfSample:
         Mean over folds (n_features,).
     last : Forecaster
         What the last fold learned.
+    spent : tuple of Spent
+        What learning took, fold by fold.
     """
 
     forecasts: Forecasts
     rows: Ints
     importance: Float64
     last: Forecaster
+    spent: tuple[Spent, ...] = ()
 
 
 class _Lesson(NamedTuple):
     model: Model
     dataset: Dataset
     seed: int
-    last: int
+    begins: tuple[int, ...]
 
 
 class _Fold(NamedTuple):
     quantiles: Float64
     importance: Float64
+    spent: Spent
     forecaster: Forecaster | None
 
 
@@ -60,22 +66,42 @@ def walk_forward(
     on : Compute, optional
         Where the folds run, and where finished ones are kept; here and nowhere by default.
     """
-    lesson = _Lesson(model, dataset, seed, last=int(splits[-1].test[-1]))
-    folds = compute.map(_learn, lesson, splits, on, tell, "learning")
-    rows = np.concatenate([split.test for split in splits])
-    quantiles = np.concatenate([fold.quantiles for fold in folds])
-    forecasts = Forecasts(dataset.times[rows], dataset.symbols, dataset.horizons, quantiles)
-    last = folds[-1].forecaster
+    lesson = _Lesson(model, dataset, seed, tuple(int(split.test[0]) for split in splits))
+    with telling(tell):
+        folds = compute.map(_learn, lesson, splits, on, tell, "learning")
+    last, spent = folds[-1].forecaster, tuple(fold.spent for fold in folds)
     assert last is not None
-    return OutOfSample(forecasts, rows, np.mean([fold.importance for fold in folds], axis=0), last)
+    importance = np.mean([fold.importance for fold in folds], axis=0)
+    rows = np.concatenate([split.test for split in splits])
+    forecasts = Forecasts(dataset.times[rows], dataset.symbols, dataset.horizons, _joined(folds))
+    return OutOfSample(forecasts, rows, importance, last, spent)
+
+
+def _joined(folds: list[_Fold]) -> Float64:
+    # Each fold is let go once it is copied: the forecasts of a large market must not lie there twice.
+    joined = np.empty((sum(len(fold.quantiles) for fold in folds), *folds[0].quantiles.shape[1:]))
+    stop = len(joined)
+    while folds:
+        quantiles = folds.pop().quantiles
+        joined[stop - len(quantiles) : stop] = quantiles
+        stop -= len(quantiles)
+    return joined
+
+
+def _as_slice(rows: Ints) -> slice | Ints:
+    # Neighbouring rows are read where they lie.
+    is_whole = len(rows) > 0 and rows[-1] - rows[0] + 1 == len(rows)
+    return slice(int(rows[0]), int(rows[-1]) + 1) if is_whole else rows
 
 
 def _learn(lesson: _Lesson, split: Split) -> _Fold:
-    forecaster = lesson.model.fit(lesson.dataset.take(split.train), lesson.seed)
+    fold, n_folds, began = lesson.begins.index(int(split.test[0])), len(lesson.begins), time.perf_counter()
+    with part("learning fold", fold, n_folds), counting() as trainings:
+        forecaster = lesson.model.fit(lesson.dataset.take(_as_slice(split.train)), lesson.seed)
+    spent = Spent(time.perf_counter() - began, tuple(trainings))
     quantiles = forecast_rows(forecaster, lesson.dataset, split.test).quantiles
     # Only the last fold's forecaster is asked for again, and they can be large.
-    is_last = int(split.test[-1]) == lesson.last
-    return _Fold(quantiles, forecaster.importance(), forecaster if is_last else None)
+    return _Fold(quantiles, forecaster.importance(), spent, forecaster if fold == n_folds - 1 else None)
 
 
 def forecast_rows(forecaster: Forecaster, dataset: Dataset, rows: Ints) -> Forecasts:
@@ -83,4 +109,5 @@ def forecast_rows(forecaster: Forecaster, dataset: Dataset, rows: Ints) -> Forec
     start, stop = max(0, int(rows[0]) - forecaster.lookback + 1), int(rows[-1]) + 1
     made = forecaster.forecast(dataset.rows(start, stop))
     kept = slice(int(rows[0]) - start, None)
-    return Forecasts(made.times[kept], made.symbols, made.horizons, made.quantiles[kept])
+    # A copy, for a view would hold on to the history too.
+    return Forecasts(made.times[kept], made.symbols, made.horizons, made.quantiles[kept].copy())

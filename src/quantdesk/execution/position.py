@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantdesk.domain.arrays import Float64
-from quantdesk.domain.compiled import compiled
+from quantdesk.domain.compiled import compiled_in_place
 from quantdesk.execution.costs import Market, fill_price, shorted, to_grid
 
 Bytes = NDArray[np.uint8]
@@ -81,37 +81,37 @@ def signs_of(bars: Float64, is_traded: Float64) -> Bytes:
     return (np.where(is_traded > 0, IS_TRADED | IS_UP | IS_DOWN, 0) | np.where(is_event, IS_EVENT, 0)).astype(np.uint8)
 
 
-@compiled
+@compiled_in_place
 def rounded(value: float, parts: float) -> float:
     """Round to one part in ``parts``, half to even."""
     return float(np.rint(value * parts) / parts)
 
 
-@compiled
-def settle(state: Float64, bars: Float64, t: int, terms: Terms) -> float:
+@compiled_in_place
+def settle(state: Float64, bar: Float64, terms: Terms) -> float:
     """Apply a bar's split, dividend and delisting to a position; return the cash that came in."""
-    flow = 0.0
-    if bars[t, SPLIT] > 0.0 and bars[t, SPLIT] != 1.0:
-        state[UNITS] = rounded(state[UNITS] * bars[t, SPLIT], terms.unit_parts)
-        state[ORDER] = to_grid(state[ORDER] * bars[t, SPLIT], state[LOT])
-    units = state[UNITS]
-    if units != 0.0 and not np.isnan(bars[t, DIVIDEND]):
-        flow = rounded(units * bars[t, DIVIDEND], terms.cash_parts)
-    if not np.isnan(bars[t, DELISTING]):
-        worth = shorted(bars[t, DELISTING], bars[t, CLOSE]) if units < 0.0 else bars[t, DELISTING]
+    units, flow, ratio, dividend, proceeds = state[UNITS], 0.0, bar[SPLIT], bar[DIVIDEND], bar[DELISTING]
+    if ratio > 0.0 and ratio != 1.0:
+        units = rounded(units * ratio, terms.unit_parts)
+        state[ORDER] = to_grid(state[ORDER] * ratio, state[LOT])
+    if units != 0.0 and not np.isnan(dividend):
+        flow = rounded(units * dividend, terms.cash_parts)
+    if not np.isnan(proceeds):
+        worth = shorted(proceeds, bar[CLOSE]) if units < 0.0 else proceeds
         flow += units * to_grid(worth, state[TICK])
-        state[UNITS], state[ORDER] = 0.0, 0.0
+        units, state[ORDER] = 0.0, 0.0
+    state[UNITS] = units
     return flow
 
 
-@compiled
-def fill(state: Float64, bars: Float64, t: int, cash: float, terms: Terms) -> tuple[float, float, float]:
+@compiled_in_place
+def fill(state: Float64, bar: Float64, cash: float, terms: Terms) -> tuple[float, float, float]:
     """Fill what was ordered, or let it lapse; return the cash that came in, the value traded and its cost."""
-    order, price, units = state[ORDER], bars[t, PRICE], state[UNITS]
+    order, price, units = state[ORDER], bar[PRICE], state[UNITS]
     state[ORDER] = 0.0
     if order == 0.0 or np.isnan(price):
         return 0.0, 0.0, 0.0
-    paid = fill_price(price, order, bars[t, VOLATILITY], bars[t, VOLUME], terms.half_spread, terms.impact, state[TICK])
+    paid = fill_price(price, order, bar[VOLATILITY], bar[VOLUME], terms.half_spread, terms.impact, state[TICK])
     if terms.is_sized_at_fill:
         # The impact is that of the order as decided; the fee of a purchase is kept back.
         each = paid * (1.0 + terms.commission) if order > 0.0 else paid
@@ -122,23 +122,32 @@ def fill(state: Float64, bars: Float64, t: int, cash: float, terms: Terms) -> tu
     return -order * paid - fee, size * paid, fee + order * (paid - price)
 
 
-@compiled
-def decide(state: Float64, side: int, bars: Float64, t: int, sign: int, sides: int, levels: Levels | None) -> None:
+@compiled_in_place
+def decide(state: Float64, side: int, bar: Float64, sign: int, sides: int, levels: Levels | None) -> None:
     """Decide at a bar's close which side to take next; ``LEAVE`` where there was no trading.
 
     ``side`` is the one held now; ``sides`` is 1 for long only, -1 for short only, 0 for both.
     """
-    is_out = False
+    is_up, is_down, is_out, spent = sign & IS_UP != 0, sign & IS_DOWN != 0, False, 0.0
     # Nothing of this is compiled for a sweep without levels.
     if levels is not None:
-        _watch(state, side, bars, t, sign)
-        is_out = side != 0 and _is_reached(state, side, bars[t, CLOSE], levels)
-    state[SIDE], state[WANT] = side, LEAVE
+        _watch(state, side, bar, sign)
+        is_out = side != 0 and _is_reached(state, side, bar[CLOSE], levels)
+        if sign & IS_TRADED:
+            _spend(state, side, is_up, is_down, is_out)
+        spent = state[SPENT]
+    state[SIDE], want = side, LEAVE
     if sign & IS_TRADED:
-        _choose(state, side, sign & IS_UP != 0, sign & IS_DOWN != 0, is_out, sides)
+        if side <= 0 <= sides and is_up and spent != 1.0:
+            want = 1
+        elif sides <= 0 <= side and is_down and spent != -1.0:
+            want = -1
+        elif is_out or (side > 0 and is_down) or (side < 0 and is_up):
+            want = 0
+    state[WANT] = want
 
 
-@compiled
+@compiled_in_place
 def order(state: Float64, equity: float, close: float, terms: Terms) -> None:
     """Order what leads from the units held to the side wanted, sized as ``units_for`` sizes."""
     if state[WANT] != LEAVE:
@@ -147,23 +156,23 @@ def order(state: Float64, equity: float, close: float, terms: Terms) -> None:
         state[ORDER] = rounded(units - state[UNITS], terms.unit_parts)
 
 
-@compiled
-def _watch(state: Float64, side: int, bars: Float64, t: int, sign: int) -> None:
+@compiled_in_place
+def _watch(state: Float64, side: int, bar: Float64, sign: int) -> None:
     # A split divides the prices remembered and a dividend lowers them: neither is a loss.
-    if bars[t, SPLIT] > 0.0:
-        state[ENTRY] /= bars[t, SPLIT]
-        state[BEST] /= bars[t, SPLIT]
-    if not np.isnan(bars[t, DIVIDEND]):
-        state[ENTRY] -= bars[t, DIVIDEND]
-        state[BEST] -= bars[t, DIVIDEND]
+    if bar[SPLIT] > 0.0:
+        state[ENTRY] /= bar[SPLIT]
+        state[BEST] /= bar[SPLIT]
+    if not np.isnan(bar[DIVIDEND]):
+        state[ENTRY] -= bar[DIVIDEND]
+        state[BEST] -= bar[DIVIDEND]
     if side != state[SIDE]:
-        state[ENTRY], state[BEST], state[AGE] = bars[t, PRICE], bars[t, PRICE], 0.0
-    if sign & IS_TRADED and side * (bars[t, CLOSE] - state[BEST]) > 0.0:
-        state[BEST] = bars[t, CLOSE]
+        state[ENTRY], state[BEST], state[AGE] = bar[PRICE], bar[PRICE], 0.0
+    if sign & IS_TRADED and side * (bar[CLOSE] - state[BEST]) > 0.0:
+        state[BEST] = bar[CLOSE]
     state[AGE] += 1.0
 
 
-@compiled
+@compiled_in_place
 def _is_reached(state: Float64, side: int, close: float, levels: Levels) -> bool:
     gain = side * (close - state[ENTRY])
     return bool(
@@ -174,16 +183,10 @@ def _is_reached(state: Float64, side: int, close: float, levels: Levels) -> bool
     )
 
 
-@compiled
-def _choose(state: Float64, side: int, is_up: bool, is_down: bool, is_out: bool, sides: int) -> None:
+@compiled_in_place
+def _spend(state: Float64, side: int, is_up: bool, is_down: bool, is_out: bool) -> None:
     # A side left at one of its levels is spent: not taken again until its signal has ceased.
     if (state[SPENT] == 1.0 and not is_up) or (state[SPENT] == -1.0 and not is_down):
         state[SPENT] = 0.0
     if is_out:
         state[SPENT] = side
-    if side <= 0 and is_up and sides >= 0 and state[SPENT] != 1.0:
-        state[WANT] = 1.0
-    elif side >= 0 and is_down and sides <= 0 and state[SPENT] != -1.0:
-        state[WANT] = -1.0
-    elif is_out or (side > 0 and is_down) or (side < 0 and is_up):
-        state[WANT] = 0.0

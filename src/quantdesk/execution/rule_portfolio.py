@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from quantdesk.domain.arrays import Float64
-from quantdesk.domain.compiled import compiled
+from quantdesk.domain.compiled import compiled_in_place
 from quantdesk.domain.errors import SettingsError
 from quantdesk.domain.panel import Panel
 from quantdesk.execution.costs import Costs
@@ -158,7 +158,7 @@ def _figures(path: Path, capital: float, rate: float) -> tuple[float, ...]:
     )
 
 
-@compiled
+@compiled_in_place
 def _run(
     signs: Bytes, sides: int, bars: Float64, levels: Levels | None, terms: Terms, capital: float, states: Float64, path: Float64
 ) -> None:
@@ -172,35 +172,35 @@ def _run(
             sign = signs[i, t]
             if states[i, UNITS] != 0.0 or states[i, SIDE] != 0.0 or sign & IS_TRADED:
                 side = np.sign(states[i, UNITS]) if equity > 0.0 else 0.0
-                decide(states[i], int(side), bars[i], t, sign, sides, levels)
+                decide(states[i], int(side), bars[i, t], sign, sides, levels)
                 order(states[i], equity, bars[i, t, CLOSE], terms)
 
 
-@compiled
+@compiled_in_place
 def _booked(states: Float64, bars: Float64, terms: Terms, t: int, path: Float64) -> float:
     short, flow = 0.0, 0.0
     for i in range(len(states)):
         if states[i, UNITS] < 0.0:
             short -= states[i, UNITS] * bars[i, t - 1, CLOSE]
-        flow += settle(states[i], bars[i], t, terms)
+        flow += settle(states[i], bars[i, t], terms)
     borrow = rounded(short * terms.borrow * bars[0, t, YEARS], terms.cash_parts)
     path[COSTS, t] = borrow
     return flow - borrow
 
 
-@compiled
+@compiled_in_place
 def _traded(states: Float64, bars: Float64, cash: float, terms: Terms, t: int, path: Float64) -> float:
     total = 0.0
     for i in range(len(states)):
         if states[i, ORDER] != 0.0:
-            flow, traded, cost = fill(states[i], bars[i], t, cash, terms)
+            flow, traded, cost = fill(states[i], bars[i, t], cash, terms)
             total += flow
             path[TRADED, t] += traded
             path[COSTS, t] += cost
     return total
 
 
-@compiled
+@compiled_in_place
 def _marked(states: Float64, bars: Float64, cash: float, t: int, path: Float64) -> float:
     long, short = 0.0, 0.0
     for i in range(len(states)):

@@ -337,7 +337,7 @@ class RuleTrader:
         signs = is_traded * (IS_TRADED + IS_UP * is_up + IS_DOWN * is_down)
         bars = _last_bars(panel)
         for i, state in enumerate(self._states):
-            decide(state, int(np.sign(held[i])), bars, i, int(signs[i]), SIDES[self.rule.side], self.exits.levels)
+            decide(state, int(np.sign(held[i])), bars[i], int(signs[i]), SIDES[self.rule.side], self.exits.levels)
         sides = self._states[:, WANT]
         return Target(np.where(sides == LEAVE, np.nan, sides * self.weight / len(held)))
 

@@ -13,7 +13,7 @@ from quantdesk.domain.errors import SettingsError, StrategyError
 from quantdesk.domain.panel import Panel
 from quantdesk.execution.costs import Costs, Market
 from quantdesk.execution.lines import Closes, Line
-from quantdesk.execution.position import FINE, LOT, TICK, Levels, Terms, bars_of, signs_of
+from quantdesk.execution.position import CLOSE, FINE, LOT, TICK, Levels, Terms, bars_of, signs_of
 from quantdesk.execution.rules import SIDES, Exits, Rule
 from quantdesk.execution.sweep_kernel import CASH, FILLS, HELD, PEAK, SQUARES, TOTAL, TURNOVER, WORST, WORTH, run_rules
 
@@ -219,12 +219,11 @@ def market_of(panel: Panel, costs: Costs) -> Market:
     if costs.rates.impact > 0:
         return Market.of(panel, costs)
     close, split = panel.fields["close"], panel.get("split")
-    growth = unit_growth(panel)
     nothing = np.broadcast_to(0.0, panel.shape)
     elapsed = np.diff(panel.times, prepend=panel.times[:1]) / np.timedelta64(1, "D")
     return Market(
         price=np.where(np.isfinite(close), panel.fields.get("open", close), np.nan),
-        close=np.where(np.isfinite(close), close, carry_forward(close * growth) / growth),
+        close=_carried(panel),
         is_traded=np.isfinite(close).astype(np.float64),
         split=split,
         dividend=panel.get("dividend"),
@@ -235,6 +234,16 @@ def market_of(panel: Panel, costs: Costs) -> Market:
         tick=np.array([instrument.tick_size for instrument in panel.instruments]),
         lot=np.array([instrument.lot_size for instrument in panel.instruments]),
     )
+
+
+def _carried(panel: Panel) -> Float64:
+    close = panel.fields["close"]
+    is_known = np.isfinite(close)
+    # Where nothing is missing, nothing is compiled for it.
+    if is_known.all():
+        return close
+    growth = unit_growth(panel)
+    return np.where(is_known, close, carry_forward(close * growth) / growth)
 
 
 def _part(market: Market, start: int, first: int, last: int) -> Market:
@@ -258,8 +267,9 @@ class _Task:
         last = min(first + BLOCK, len(self.panel.instruments))
         fields = {name: values[:, first:last] for name, values in self.panel.fields.items()}
         closes = Closes.of(replace(self.panel, instruments=self.panel.instruments[first:last], fields=fields, known_at={}))
-        table = np.stack([closes.draw(line)[:, self.start :] for line in self.lines], axis=1)
         bars = bars_of(_part(self.market, self.start, first, last))
+        table = np.stack([*(closes.draw(line)[:, self.start :] for line in self.lines), bars[:, :, CLOSE]], axis=1)
         signs = signs_of(bars, self.market.is_traded[self.start :, first:last].T)
+        own = np.empty_like(signs[0])
         for i in range(last - first):
-            run_rules(table[i], bars[i], signs[i], self.codes, self.levels, self.terms, self.accounts[first + i])
+            run_rules(table[i], bars[i], signs[i], own, self.codes, self.levels, self.terms, self.accounts[first + i])

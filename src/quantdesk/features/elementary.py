@@ -3,7 +3,7 @@
 import numpy as np
 
 from quantdesk.domain.arrays import Float64
-from quantdesk.domain.compiled import compiled
+from quantdesk.domain.compiled import compiled_in_place
 from quantdesk.features.operations import (
     ABOVE,
     ABS,
@@ -31,11 +31,11 @@ _ROOT_HALF, _MANTISSA = 0x3FE6A09E00000000, 0x000FFFFFFFFFFFFF
 _SMALLEST = float(np.finfo(np.float64).tiny)
 
 
-@compiled
+@compiled_in_place
 def of_one(code: int, out: Float64, a: Float64, scale: float, shift: float) -> None:
     """Apply an operation of one argument to neighbouring numbers, all of shape (n,)."""
     if code == COPY:
-        _copy(out, a)
+        copy(out, a)
     elif code == AFFINE:
         _affine(out, a, scale, shift)
     elif code == LOG:
@@ -54,19 +54,20 @@ def of_one(code: int, out: Float64, a: Float64, scale: float, shift: float) -> N
         _clip(out, a, scale, shift)
 
 
-@compiled
-def _copy(out: Float64, a: Float64) -> None:
+@compiled_in_place
+def copy(out: Float64, a: Float64) -> None:
+    """Copy neighbouring numbers, all of shape (n,)."""
     for k in range(len(out)):
         out[k] = a[k]
 
 
-@compiled
+@compiled_in_place
 def _affine(out: Float64, a: Float64, scale: float, shift: float) -> None:
     for k in range(len(out)):
         out[k] = scale * a[k] + shift
 
 
-@compiled
+@compiled_in_place
 def _log(out: Float64, a: Float64) -> None:
     # The polynomial of fdlibm's e_log.c, within one unit in the last place, written without a
     # branch so that several numbers are done at once: a = 2**power * (1 + part).
@@ -87,44 +88,44 @@ def _log(out: Float64, a: Float64) -> None:
         out[k] = value if _SMALLEST <= a[k] < np.inf else (np.inf if a[k] > 1.0 else np.nan)
 
 
-@compiled
+@compiled_in_place
 def _sqrt(out: Float64, a: Float64, scale: float) -> None:
     for k in range(len(out)):
         out[k] = np.sqrt(scale * a[k])
 
 
-@compiled
+@compiled_in_place
 def _size(out: Float64, a: Float64) -> None:
     for k in range(len(out)):
         out[k] = abs(a[k])
 
 
-@compiled
+@compiled_in_place
 def _fill(out: Float64, a: Float64) -> None:
     for k in range(len(out)):
         out[k] = a[k] if a[k] == a[k] else 0.0
 
 
-@compiled
+@compiled_in_place
 def _present(out: Float64, a: Float64) -> None:
     for k in range(len(out)):
         out[k] = 1.0 if a[k] == a[k] else 0.0
 
 
-@compiled
+@compiled_in_place
 def _above(out: Float64, a: Float64, level: float) -> None:
     for k in range(len(out)):
         out[k] = (1.0 if a[k] > level else 0.0) if a[k] == a[k] else np.nan
 
 
-@compiled
+@compiled_in_place
 def _clip(out: Float64, a: Float64, low: float, high: float) -> None:
     for k in range(len(out)):
         value = a[k] if a[k] > low or a[k] != a[k] else low
         out[k] = value if value < high or value != value else high
 
 
-@compiled
+@compiled_in_place
 def of_two(code: int, out: Float64, a: Float64, b: Float64, weight: float) -> None:
     """Apply an operation of two arguments to neighbouring numbers, all of shape (n,)."""
     if code == ADD:
@@ -143,49 +144,49 @@ def of_two(code: int, out: Float64, a: Float64, b: Float64, weight: float) -> No
         _below(out, a, b)
 
 
-@compiled
+@compiled_in_place
 def _add(out: Float64, a: Float64, b: Float64, weight: float) -> None:
     for k in range(len(out)):
         out[k] = a[k] + weight * b[k]
 
 
-@compiled
+@compiled_in_place
 def _multiply(out: Float64, a: Float64, b: Float64, scale: float) -> None:
     for k in range(len(out)):
         out[k] = scale * a[k] * b[k]
 
 
-@compiled
+@compiled_in_place
 def _divide(out: Float64, a: Float64, b: Float64, scale: float) -> None:
     for k in range(len(out)):
         out[k] = np.divide(scale * a[k], b[k] if b[k] > 0.0 else np.nan)
 
 
-@compiled
+@compiled_in_place
 def _ratio(out: Float64, a: Float64, b: Float64) -> None:
     for k in range(len(out)):
         out[k] = np.divide(a[k], b[k] if abs(b[k]) > 1e-12 else np.nan)
 
 
-@compiled
+@compiled_in_place
 def _maximum(out: Float64, a: Float64, b: Float64) -> None:
     for k in range(len(out)):
         out[k] = a[k] if a[k] > b[k] or a[k] != a[k] else b[k]
 
 
-@compiled
+@compiled_in_place
 def _minimum(out: Float64, a: Float64, b: Float64) -> None:
     for k in range(len(out)):
         out[k] = a[k] if a[k] < b[k] or a[k] != a[k] else b[k]
 
 
-@compiled
+@compiled_in_place
 def _below(out: Float64, a: Float64, b: Float64) -> None:
     for k in range(len(out)):
         out[k] = 1.0 if a[k] <= b[k] else 0.0
 
 
-@compiled
+@compiled_in_place
 def of_more(
     code: int, out: Float64, a: Float64, b: Float64, c: Float64, d: Float64, near: float, far: float, weight: float
 ) -> None:
@@ -200,33 +201,33 @@ def of_more(
         _drift(out, a, b, c, d, near, far, weight)
 
 
-@compiled
+@compiled_in_place
 def _where(out: Float64, a: Float64, b: Float64, c: Float64) -> None:
     for k in range(len(out)):
         one, other = b[k], c[k]  # both read first: so the loop has no branch
         out[k] = one if a[k] > 0.0 else other
 
 
-@compiled
+@compiled_in_place
 def _newest(out: Float64, a: Float64, b: Float64, c: Float64, d: Float64, older: float) -> None:
     for k in range(len(out)):
         out[k] = c[k] if a[k] >= b[k] else d[k] + older
 
 
-@compiled
+@compiled_in_place
 def _spread(out: Float64, a: Float64, b: Float64, c: Float64, d: Float64, near: float, far: float, weight: float) -> None:
     for k in range(len(out)):
         apart = a[k] * near - b[k] * far
         out[k] = c[k] + d[k] + weight * apart * apart
 
 
-@compiled
+@compiled_in_place
 def _drift(out: Float64, a: Float64, b: Float64, c: Float64, d: Float64, near: float, far: float, weight: float) -> None:
     for k in range(len(out)):
         out[k] = c[k] + d[k] + weight * (a[k] * near - b[k] * far)
 
 
-@compiled
+@compiled_in_place
 def product(
     out: Float64, a: Float64, b: Float64, c: Float64, d: Float64, e: Float64, f: Float64, near: float, far: float, weight: float
 ) -> None:
@@ -235,14 +236,14 @@ def product(
         out[k] = e[k] + f[k] + weight * (a[k] * near - b[k] * far) * (c[k] * near - d[k] * far)
 
 
-@compiled
+@compiled_in_place
 def add_share(out: Float64, newest: Float64, level: Float64, weight: Float64, factor: float) -> None:
     """Add the weight where the level is at most the newest one times a factor."""
     for k in range(len(out)):
         out[k] += weight[k] if level[k] <= factor * newest[k] else 0.0
 
 
-@compiled
+@compiled_in_place
 def add_shares(
     out: Float64, newest: Float64, level: Float64, weight: Float64, before: Float64, weight_before: Float64, factor: float
 ) -> None:

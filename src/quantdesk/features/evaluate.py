@@ -1,10 +1,12 @@
 """Compute formulas over bars: block after block of instruments, whatever compares instruments in between."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
+from threading import local
 
 import numpy as np
 
@@ -12,10 +14,14 @@ from quantdesk.domain.arrays import Float32, Float64
 from quantdesk.domain.bars import Bars
 from quantdesk.features import cross_section
 from quantdesk.features.algebra import Column, given, plain
+from quantdesk.features.delivery import aligned
 from quantdesk.features.program import TRADED, Program, build
 
 LANES, CHUNK = 64, 16
 """Instruments and bars at a time: what is at work then fits a core's own cache."""
+
+ROWS = 128
+"""Bars whose inputs are gathered, or that are compared, at a time; a multiple of ``CHUNK``."""
 
 PRICES = ("open", "high", "low", "close", "volume")
 
@@ -102,46 +108,67 @@ def evaluate(table_columns: Sequence[Column], columns: Sequence[Column], bars: B
     steps = plan(tuple(table_columns), tuple(columns), CHUNK)
     known: dict[int, Float64] = {}
     for program, comparisons in zip(steps.programs, steps.compared, strict=False):
-        parts = np.empty((len(program.results), *shape))
+        parts = np.empty((program.n_columns, *shape))
         _run_blocks(program, bars, known, np.empty((*shape, 0), np.float32), parts)
+        _compare_all(comparisons, parts)
         known |= compared(comparisons, parts)
     _run_blocks(steps.programs[-1], bars, known, table, out)
 
 
-def compared(comparisons: Sequence[Column], parts: Float64) -> dict[int, Float64]:
-    """Carry out comparisons, whose arguments lie in ``parts`` one after the other."""
-    known, place = {}, 0
+def compare(comparisons: Sequence[Column], parts: Float64) -> None:
+    """Carry out comparisons, whose arguments lie in ``parts`` one after the other; the first of each is written over."""
+    place = 0
     for comparison in comparisons:
         arguments = parts[place : place + len(comparison.arguments)]
+        arguments[0] = cross_section.KINDS[comparison.name](*arguments)
         place += len(arguments)
-        known[id(comparison)] = cross_section.KINDS[comparison.name](*arguments)
-    return known
+
+
+def _compare_all(comparisons: Sequence[Column], parts: Float64) -> None:
+    def compare_rows(first: int) -> None:
+        compare(comparisons, parts[:, first : first + ROWS])
+
+    _in_parallel(range(0, parts.shape[1], ROWS), compare_rows)
+
+
+def compared(comparisons: Sequence[Column], parts: Float64) -> dict[int, Float64]:
+    """Find what ``compare`` has written."""
+    firsts = accumulate((len(comparison.arguments) for comparison in comparisons), initial=0)
+    return {id(comparison): parts[first] for comparison, first in zip(comparisons, firsts, strict=False)}
 
 
 def _run_blocks(program: Program, bars: Bars, known: Mapping[int, Float64], table: Float32, out: Float64) -> None:
     n_times, n_instruments = bars.close.shape
     inputs = inputs_of(program, bars, known)
+    rooms = local()
 
-    firsts = range(0, n_instruments, LANES)
-    waiting = iter(firsts)
+    def run_block(first: int) -> None:
+        width = min(LANES, n_instruments - first)
+        if not hasattr(rooms, "memory"):
+            # Each thread keeps its own memory from one block to the next.
+            rooms.memory, rooms.inputs = aligned(program.n_rows * LANES), np.empty(len(inputs) * ROWS * LANES)
+        memory = rooms.memory[: program.n_rows * width]
+        program.forget(memory)
+        for row in range(0, n_times, ROWS):
+            n = min(ROWS, n_times - row)
+            block = rooms.inputs[: len(inputs) * n * width].reshape(len(inputs), n, width)
+            for place, values in zip(block, inputs, strict=True):
+                place[:] = values[row : row + n, first : first + width]
+            program.run(block, memory, row, table, out, row, first)
 
-    def work(_: int) -> None:
-        # Each thread takes the next block, and keeps its own memory from one to the next.
-        room = np.empty(program.n_rows * LANES)
-        for first in waiting:
-            block = np.empty((len(inputs), n_times, min(LANES, n_instruments - first)))
-            for row, values in zip(block, inputs, strict=True):
-                row[:] = values[:, first : first + block.shape[2]]
-            memory = room[: program.n_rows * block.shape[2]]
-            program.forget(memory)
-            program.run(block, memory, 0, table, out, first)
+    _in_parallel(range(0, n_instruments, LANES), run_block, n_times >= 2 * CHUNK)
 
-    n_workers = min(len(firsts), len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-    if n_workers < 2 or n_times < 2 * CHUNK:
-        work(0)
+
+def _in_parallel(firsts: Sequence[int], work: Callable[[int], None], is_long: bool = True) -> None:
+    # Pieces of work, named by where each begins, on the cores this process may use.
+    n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    n_workers = min(len(firsts), n_cores) if is_long else 1
+    if n_workers < 2:
+        for first in firsts:
+            work(first)
         return
     with ThreadPoolExecutor(n_workers) as pool:
-        list(pool.map(work, range(n_workers)))
+        list(pool.map(work, firsts))
 
 
 def inputs_of(program: Program, bars: Bars, known: Mapping[int, Float64]) -> list[Float64]:

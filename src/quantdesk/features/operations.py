@@ -15,3 +15,6 @@ two; the others merge two neighbouring windows: sums of squares, of products wit
 SORTED, PART, SHARE, LOOK_BACK = range(30, 34)
 """Over a whole window: order statistics kept in a sorted window, one of its outputs, the share of
 weight at lower values, and a value as many bars back as another column says."""
+
+TABLE, COLUMN = range(40, 42)
+"""Not a column: hands two columns out to the float32 table as neighbouring features, or one in float64."""

@@ -10,6 +10,7 @@ from quantdesk.domain.arrays import Float32, Float64, Ints
 from quantdesk.features import machine
 from quantdesk.features import operations as op
 from quantdesk.features.algebra import Column
+from quantdesk.features.delivery import aligned, rows_for_pairs
 
 TRADED = "traded"
 Key = tuple[object, ...]
@@ -23,10 +24,8 @@ class Program:
     ----------
     inputs : tuple of Column
         What has to be given, in order; the first is ``traded``.
-    steps, constants, rings, results
+    steps, constants, rings
         As in ``machine.run``.
-    n_in_table : int
-        Results that go to the table.
     n_rows : int
         Rows of memory.
     chunk : int
@@ -37,14 +36,17 @@ class Program:
     steps: Ints
     constants: Float64
     rings: Ints
-    results: Ints
-    n_in_table: int
     n_rows: int
     chunk: int
 
+    @property
+    def n_columns(self) -> int:
+        """Count what is handed out in float64."""
+        return int(np.count_nonzero(self.steps[:, 0] == op.COLUMN))
+
     def memory(self, width: int) -> Float64:
         """Make the memory of ``width`` lanes as it is before the first bar: see ``forget``."""
-        memory = np.empty(self.n_rows * width)
+        memory = aligned(self.n_rows * width)
         self.forget(memory)
         return memory
 
@@ -58,7 +60,7 @@ class Program:
 
     @cached_property
     def _empty_past(self) -> Float64:
-        past, rows = self._past(), np.empty(self.n_rows)
+        past, rows = self._past(), np.zeros(self.n_rows)
         for column, (first, n_rows) in enumerate(self.rings.tolist()):
             rows[first : first + n_rows] = past[column]
         for step in self.steps[self.steps[:, 0] == op.SORTED]:
@@ -69,7 +71,8 @@ class Program:
 
     def _past(self) -> Float64:
         # One row of an endless empty past: nothing lies further back than anything else.
-        steps = self.steps.copy()
+        is_column = self.steps[:, 0] < op.TABLE
+        steps, constants = self.steps[is_column], self.constants[is_column]
         steps[steps[:, 0] < op.SORTED, 9:15] = 0
         steps[steps[:, 0] >= op.SORTED, 0] = op.COPY
         n = len(self.rings)
@@ -78,24 +81,23 @@ class Program:
         nothing[0] = 0.0
         memory = np.full(n, np.nan)
         none = np.empty((1, 1, 0), np.float32), np.empty((0, 1, 1))
-        machine.run(steps, self.constants, rings, np.empty(0, np.int64), 0, nothing, memory, 0, 1, *none, 0)
+        machine.run(steps, constants, rings, nothing, memory, 0, 1, *none, 0, 0)
         return memory
 
-    def run(self, inputs: Float64, memory: Float64, clock: int, table: Float32, columns: Float64, lane: int) -> None:
+    def run(self, inputs: Float64, memory: Float64, clock: int, table: Float32, columns: Float64, row: int, lane: int) -> None:
         """Advance over all rows of ``inputs``: see ``machine.run``."""
-        layout = (self.steps, self.constants, self.rings, self.results, self.n_in_table)
-        machine.run(*layout, inputs, memory, clock, self.chunk, table, columns, lane)
+        machine.run(self.steps, self.constants, self.rings, inputs, memory, clock, self.chunk, table, columns, row, lane)
 
 
 def build(table: Sequence[Column], columns: Sequence[Column], traded: Column, chunk: int) -> Program:
     """Write the program that hands out ``table`` and ``columns``, ``chunk`` rows at a time."""
     listing = _Listing(traded)
-    results = [listing.place(column) for column in (*table, *columns)]
-    listing.inputs_first()
-    results = [listing.renumbered[result] for result in results]
-    rings, n_rows = _layout(listing.steps, len(listing.inputs), results, chunk)
-    steps, constants = _arrays(listing.steps)
-    return Program(tuple(listing.inputs), steps, constants, rings, np.array(results, np.int64), len(table), n_rows, chunk)
+    listing.hand_out(op.TABLE, table)
+    listing.hand_out(op.COLUMN, columns)
+    steps, n_inputs = listing.inputs_first(), len(listing.inputs)
+    rings, n_rows = _layout(steps, n_inputs, chunk)
+    n_pairs, rows = rows_for_pairs(len(table), chunk)
+    return Program(tuple(listing.inputs), *_arrays(steps), rings, n_rows + n_pairs * rows, chunk)
 
 
 Step = tuple[int, int, tuple[int, ...], tuple[int, ...], tuple[float, ...]]
@@ -107,7 +109,6 @@ class _Listing:
     def __init__(self, traded: Column) -> None:
         self.inputs: list[Column] = []
         self.steps: list[Step] = []
-        self.renumbered: dict[int, int] = {}
         self._numbers: dict[int, int] = {}
         self._same: dict[Key, int] = {}
         self._input_numbers: list[int] = []
@@ -118,6 +119,14 @@ class _Listing:
         if id(column) not in self._numbers:
             self._numbers[id(column)] = self._listed(column)
         return self._numbers[id(column)]
+
+    def hand_out(self, code: int, columns: Sequence[Column]) -> None:
+        """List columns, each followed by the step that hands it out; two at a time to the table."""
+        group = 2 if code == op.TABLE else 1
+        for first in range(0, len(columns), group):
+            arguments = tuple(self.place(column) for column in columns[first : first + group])
+            arguments = (arguments[0], arguments[-1])[:group]
+            self.steps.append((code, first // group, arguments, (0,) * group, ()))
 
     def _listed(self, column: Column) -> int:
         if column.is_input or column.is_across:
@@ -135,13 +144,12 @@ class _Listing:
             self.steps.append((column.operation, number, arguments, column.lags, column.constants))
         return number
 
-    def inputs_first(self) -> None:
-        """Renumber so that the inputs come first, in their order, then the steps in theirs."""
-        order = [*self._input_numbers, *(step[1] for step in self.steps)]
-        self.renumbered = {old: new for new, old in enumerate(order)}
-        new = self.renumbered
-        self.steps = [
-            (code, new[out], tuple(new[argument] for argument in arguments), lags, constants)
+    def inputs_first(self) -> list[Step]:
+        """Return the steps, columns renumbered so that the inputs come first, in their order."""
+        order = [*self._input_numbers, *(step[1] for step in self.steps if step[0] < op.TABLE)]
+        new = {old: place for place, old in enumerate(order)}
+        return [
+            (code, new[out] if code < op.TABLE else out, tuple(new[argument] for argument in arguments), lags, constants)
             for code, out, arguments, lags, constants in self.steps
         ]
 
@@ -156,35 +164,40 @@ def _arrays(steps: list[Step]) -> tuple[Ints, Float64]:
     return table, constants
 
 
-def _layout(steps: list[Step], n_inputs: int, results: list[int], chunk: int) -> tuple[Ints, int]:
+def _layout(steps: list[Step], n_inputs: int, chunk: int) -> tuple[Ints, int]:
     # A column that is read at no lag needs its room only until its last reader has run.
-    reach, last = _uses(steps, n_inputs, results)
+    reach, ended = _uses(steps, n_inputs)
     rings = np.zeros((len(reach), 2), np.int64)
     free: list[int] = []
     n_rows = 0
-    for column in range(len(reach)):
-        step = steps[column - n_inputs] if column >= n_inputs else None
+    for column in range(n_inputs):
         length = chunk * -(-(reach[column] + chunk) // chunk)
-        size = length + (2 * chunk + step[3][0] if step and step[0] == op.SORTED else 0)
-        if size == chunk and free:
-            rings[column] = free.pop(), length
-        else:
-            rings[column], n_rows = (n_rows, length), n_rows + size
-        if step:
-            ended = {argument for argument in step[2] if last[argument] == column and not reach[argument]}
-            ended = {argument for argument in ended if argument < n_inputs or steps[argument - n_inputs][0] != op.SORTED}
-            free.extend(int(rings[argument, 0]) for argument in sorted(ended))
+        rings[column], n_rows = (n_rows, length), n_rows + length
+    for step, over in zip(steps, ended, strict=True):
+        code, column = step[:2]
+        if code < op.TABLE:
+            length = chunk * -(-(reach[column] + chunk) // chunk)
+            size = length + (2 * length + step[3][0] if code == op.SORTED else 0)
+            if size == chunk and free:
+                rings[column] = free.pop(), length
+            else:
+                rings[column], n_rows = (n_rows, length), n_rows + size
+        free.extend(int(rings[done, 0]) for done in over)
     return rings, n_rows
 
 
-def _uses(steps: list[Step], n_inputs: int, results: list[int]) -> tuple[list[int], list[int]]:
-    # How far back each column is read, and by which column last.
-    n = n_inputs + len(steps)
-    reach, last = [0] * n, [0] * n
-    for _, out, arguments, lags, _ in steps:
+def _uses(steps: list[Step], n_inputs: int) -> tuple[list[int], list[list[int]]]:
+    # How far back each column is read; and after each step, the columns whose room is free again.
+    n = n_inputs + sum(step[0] < op.TABLE for step in steps)
+    reach, last = [0] * n, [-1] * n
+    for place, (code, out, arguments, lags, _) in enumerate(steps):
+        if code == op.SORTED:
+            last[out] = -2
         for argument, lag in zip(arguments, lags, strict=True):
             reach[argument] = max(reach[argument], lag)
-            last[argument] = max(last[argument], out)
-    for result in results:
-        last[result] = n
-    return reach, last
+            last[argument] = place if last[argument] > -2 else -2
+    ended: list[list[int]] = [[] for _ in steps]
+    for column in range(n):
+        if last[column] >= 0 and not reach[column]:
+            ended[last[column]].append(column)
+    return reach, ended

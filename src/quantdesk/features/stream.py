@@ -10,7 +10,7 @@ from quantdesk.domain.bars import Bars
 from quantdesk.domain.errors import StrategyError
 from quantdesk.domain.feature import Feature
 from quantdesk.domain.panel import Panel
-from quantdesk.features.evaluate import Formula, compared, inputs_of, plan
+from quantdesk.features.evaluate import Formula, compare, compared, inputs_of, plan
 from quantdesk.features.surroundings import sectors
 
 
@@ -75,9 +75,10 @@ class FeatureStream:
         known: dict[int, Float64] = {}
         none: Float32 = np.empty((1, len(self.symbols), 0), np.float32)
         for stage, (program, memory) in enumerate(zip(self._plan.programs, self._memories, strict=True)):
-            out = np.empty((len(program.results), 1, len(self.symbols)))
-            program.run(np.stack(inputs_of(program, bars, known)), memory, self._clock, none, out, 0)
+            out = np.empty((program.n_columns, 1, len(self.symbols)))
+            program.run(np.stack(inputs_of(program, bars, known)), memory, self._clock, none, out, 0, 0)
             if stage < len(self._plan.compared):
+                compare(self._plan.compared[stage], out)
                 known |= compared(self._plan.compared[stage], out)
         self._clock += 1
         return out[:, 0, :].T

@@ -79,7 +79,8 @@ def row_ranks(values: Float64) -> Float64:
     Float64
         Shape (n_times, n_instruments), in [-0.5, 0.5]; NaN where the value is.
     """
-    return _ranks(_plain(values), np.sort(_plain(values), axis=1))
+    values = _plain(values)
+    return _ranks(values, np.sort(_with_places(values), axis=1).view(np.int64))
 
 
 def _plain(values: Float64) -> Float64:
@@ -126,36 +127,55 @@ def _ema(values: Float64, weights: Float64, min_count: int) -> Float64:
 
 
 @compiled
-def _ranks(values: Float64, ordered: Float64) -> Float64:
+def _with_places(values: Float64) -> Float64:
+    # Each value's last bits give way to its place in the row: then what sorts the values also
+    # tells where they stood, several times faster than sorting places by values.
     n_times, n_instruments = values.shape
-    out = np.full((n_times, n_instruments), np.nan)
-    first = np.empty(n_instruments, np.int64)
+    out = values.copy()
+    bits = out.view(np.int64)
+    low = _low_bits(n_instruments)
     for t in range(n_times):
-        row, n_ranked = values[t], n_instruments
-        while n_ranked > 0 and np.isnan(ordered[t, n_ranked - 1]):
-            n_ranked -= 1
-        ranked = ordered[t, :n_ranked]
-        if n_ranked > 0:
-            _count_below(first, ranked, row)
         for i in range(n_instruments):
-            if row[i] == row[i]:
-                last = first[i]
-                while last + 1 < n_ranked and ranked[last + 1] == row[i]:
-                    last += 1
-                out[t, i] = 0.5 * (first[i] + last) / (n_ranked - 1) - 0.5 if n_ranked > 1 else 0.0
+            bits[t, i] = (bits[t, i] & ~low) | i if values[t, i] == values[t, i] else bits[t, i]
     return out
 
 
 @compiled
-def _count_below(first: Ints, ordered: Float64, values: Float64) -> None:
-    # All binary searches step together: their comparisons cannot be foreseen one by one.
-    first[:] = 0
-    left = len(ordered)
-    while left > 1:
-        half = left // 2
-        for i in range(len(first)):
-            at = first[i] + half
-            first[i] = at if ordered[at - 1] < values[i] else first[i]
-        left -= half
-    for i in range(len(first)):
-        first[i] += 1 if ordered[first[i]] < values[i] else 0
+def _low_bits(n: int) -> int:
+    low = 1
+    while low < n:
+        low *= 2
+    return low - 1
+
+
+@compiled
+def _ranks(values: Float64, ordered: Ints) -> Float64:
+    n_times, n_instruments = values.shape
+    out = np.full((n_times, n_instruments), np.nan)
+    places = np.empty(n_instruments, np.int64)
+    for t in range(n_times):
+        row, n_ranked = values[t], 0
+        for i in range(n_instruments):
+            n_ranked += row[i] == row[i]
+        _places(places[:n_ranked], ordered[t], row)
+        first = 0
+        while first < n_ranked:
+            last = first
+            while last + 1 < n_ranked and row[places[last + 1]] == row[places[first]]:
+                last += 1
+            for k in range(first, last + 1):
+                out[t, places[k]] = 0.5 * (first + last) / (n_ranked - 1) - 0.5 if n_ranked > 1 else 0.0
+            first = last + 1
+    return out
+
+
+@compiled
+def _places(places: Ints, ordered: Ints, row: Float64) -> None:
+    # Values that differ in their last bits alone may still have to change places.
+    low = _low_bits(len(row))
+    for k in range(len(places)):
+        place, at = ordered[k] & low, k
+        while at > 0 and row[places[at - 1]] > row[place]:
+            places[at] = places[at - 1]
+            at -= 1
+        places[at] = place

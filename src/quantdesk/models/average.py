@@ -58,8 +58,17 @@ class AverageForecaster:
 
     def forecast(self, dataset: Dataset) -> Forecasts:
         """Average the quantiles level by level."""
-        total = reduce(np.add, (forecaster.forecast(dataset).quantiles for forecaster in self.forecasters))
-        return Forecasts(dataset.times, dataset.symbols, dataset.horizons, total / len(self.forecasters))
+        # In place, as every array is as large as all that is forecast.
+        total = self.forecasters[0].forecast(dataset).quantiles.copy()
+        for forecaster in self.forecasters[1:]:
+            total += forecaster.forecast(dataset).quantiles
+        total /= len(self.forecasters)
+        return Forecasts(dataset.times, dataset.symbols, dataset.horizons, total)
+
+    def spread(self, dataset: Dataset) -> Float64:
+        """Give the deviation among the members' mean forecasts (n_times, n_instruments, n_horizons), in log return."""
+        means = [forecaster.forecast(dataset).mean for forecaster in self.forecasters]
+        return np.asarray(np.std(means, axis=0))
 
     def contributions(self, dataset: Dataset) -> Float64:
         """Average the contributions, which sum to the averaged mean."""

@@ -111,12 +111,14 @@ class ConformalForecaster:
         inner = self.inner.forecast(dataset)
         scores = _scores(inner, dataset)
         scores[dataset.times < self.since] = np.nan
-        offsets = self._offsets(dataset, scores)
-        unit = horizon_volatility(dataset)
-        quantiles = inner.quantiles[..., MEDIAN, None] + unit[..., None] * offsets[:, None]
+        quantiles = horizon_volatility(dataset)[..., None] * self._offsets(dataset, scores)[:, None]
+        quantiles += inner.quantiles[..., MEDIAN, None]
         # what the new tails moved the mean by, the tails take back
         shift = (inner.mean - mean_of(quantiles)) / (1 - _MEDIAN_WEIGHT)
-        quantiles = np.sort(quantiles + shift[..., None] * _IS_TAIL, axis=-1)
+        del inner
+        for level in np.flatnonzero(_IS_TAIL):
+            quantiles[..., level] += shift
+        quantiles.sort(axis=-1)
         return Forecasts(dataset.times, dataset.symbols, dataset.horizons, quantiles)
 
     def contributions(self, dataset: Dataset) -> Float64:

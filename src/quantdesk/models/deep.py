@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from quantdesk.models.learning.forecaster import DeepForecaster
     from quantdesk.models.learning.losses import Loss
     from quantdesk.models.learning.network import Network
+    from quantdesk.models.learning.pretraining import Pretraining
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,13 @@ class Deep:
         Whether to learn returns relative to the other instruments of the same time.
     max_samples : int
         About how many samples it learns from; times are dropped evenly.
+    pretraining : Pretraining or None
+        What it learns first from windows without labels; PatchTST only.
+
+    Raises
+    ------
+    StrategyError
+        If the network cannot be pre-trained.
     """
 
     network: "Network"
@@ -35,6 +43,11 @@ class Deep:
     training: Training = field(default_factory=Training)
     demean: bool = True
     max_samples: int = 1_000_000
+    pretraining: "Pretraining | None" = None
+
+    def __post_init__(self) -> None:
+        if self.pretraining is not None:
+            self.pretraining.check(self.network)
 
     def fit(self, dataset: Dataset, seed: int) -> "DeepForecaster":
         """Learn from every sample but those of the validation span, which chooses the epoch.
@@ -43,8 +56,12 @@ class Deep:
         ------
         DataError
             If there are fewer than 30 samples, or training breaks down.
+        StrategyError, ComputeError
+            If several processes cannot share the training, or one of them died.
         """
         from quantdesk.models.learning.fit import fit
+        from quantdesk.models.learning.loop import train
         from quantdesk.models.learning.losses import Huber
 
-        return fit(self.network, self.loss or Huber(), self.training, self.demean, self.max_samples, dataset, seed)
+        learn = self.pretraining or train
+        return fit(self.network, self.loss or Huber(), self.training, self.demean, self.max_samples, dataset, seed, learn)

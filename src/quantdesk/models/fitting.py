@@ -187,7 +187,8 @@ def spread_around(dataset: Dataset, mean: Float64, residuals: Float64) -> Foreca
     residuals : Float64
         Quantiles of standardised residuals (n_horizons, n_levels).
     """
-    quantiles = mean[..., None] + horizon_volatility(dataset)[..., None] * residuals
+    quantiles = horizon_volatility(dataset)[..., None] * residuals
+    quantiles += mean[..., None]
     quantiles[~dataset.is_valid] = np.nan
     return Forecasts(dataset.times, dataset.symbols, dataset.horizons, quantiles)
 
@@ -218,7 +219,8 @@ def shares(amounts: Float64) -> Float64:
 
 def finite(values: Float32) -> Float32:
     """Replace infinities by NaN, which every model knows how to read."""
-    return np.where(np.isinf(values), np.float32(np.nan), values)
+    infinite = np.isinf(values)
+    return np.where(infinite, np.float32(np.nan), values) if infinite.any() else values
 
 
 def demeaned(values: Float64) -> Float64:

@@ -76,7 +76,7 @@ class MetaLearned:
     Raises
     ------
     StrategyError
-        If no validation span is left to choose the epoch.
+        If no validation span is left to choose the epoch, or several processes are to learn.
     """
 
     network: "Network"
@@ -89,6 +89,12 @@ class MetaLearned:
     def __post_init__(self) -> None:
         if self.training.validation_share == 0:
             raise StrategyError("MetaLearned has no validation span", "a validation_share above 0", "set it in its training")
+        if self.training.n_processes > 1:
+            raise StrategyError(
+                f"MetaLearned was given {self.training.n_processes} processes",
+                "one: tasks are not shared",
+                "set n_processes to 1",
+            )
 
     def fit(self, dataset: Dataset, seed: int) -> "MetaForecaster":
         """Learn the shared weights, then adapt them to every instrument.

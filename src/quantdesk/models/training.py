@@ -6,8 +6,9 @@ from typing import Literal, get_args
 
 from quantdesk.domain.errors import StrategyError
 
-Schedule = Literal["constant", "cosine", "restarts", "plateau"]
-"""How the learning rate goes down: never, along a cosine, along cosines that start again, or when nothing improves."""
+Schedule = Literal["constant", "cosine", "restarts", "exponential", "plateau"]
+"""How the learning rate goes down: never, along a cosine, along cosines that start again, by the same share at every step
+to a hundredth, or when nothing improves."""
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -42,6 +43,9 @@ class Training:
     n_threads : int
         On the CPU; fixed, because sums depend on it in the last digits. One by default: folds and seeds run
         side by side, and threads that wait for one another are slow on a busy machine.
+    n_processes : int
+        Processes of this machine that share every batch, one a GPU; on the CPU, one a core. They compute what one would,
+        up to the last digits; networks that read a whole time at once cannot be shared.
     checkpoint : Path or None
         Where training is kept after each epoch and every ``checkpoint_seconds``, so that a kill costs
         little; a finished training removes it.
@@ -68,12 +72,13 @@ class Training:
     precision: Precision = "float32"
     device: str = "auto"
     n_threads: int = 1
+    n_processes: int = 1
     checkpoint: Path | None = None
     checkpoint_seconds: float = 60.0
     price_per_hour: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch", "accumulate", "n_threads"):
+        for name in ("epochs", "batch", "accumulate", "n_threads", "n_processes"):
             if getattr(self, name) < 1:
                 raise StrategyError(f"Training.{name} is {getattr(self, name)}", "1 or more", "correct it")
         for name in ("learning_rate", "clip"):

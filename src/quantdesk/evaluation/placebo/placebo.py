@@ -116,7 +116,7 @@ def _evaluated(shared: _Shared, world: World) -> Earned:
     learned = walk_forward(strategy.model, taught, splits, plan.seed)
     setting = Setting(panel, int(learned.rows[0]), plan.costs, strategy.limits, plan.capital)
     track = backtest(strategy.name, Rehearsed(strategy, learned.forecasts), setting).track
-    passive = replace(setting, limits=UNLIMITED)
+    passive = setting.under(limits=UNLIMITED)
     return earned(learned, dataset, strategy.horizon, track, track_of(equal_weight(passive), passive))
 
 

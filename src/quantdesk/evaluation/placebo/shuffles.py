@@ -12,7 +12,6 @@ from quantdesk.evaluation.outcome import Track
 from quantdesk.evaluation.resampling import share_as_large
 from quantdesk.evaluation.scores import MIN_INSTRUMENTS, infer_bars_per_year
 from quantdesk.evaluation.walk_forward import OutOfSample
-from quantdesk.execution.costs import Market
 from quantdesk.execution.kernel import Halt, simulate
 
 N_BLOCKS = 20
@@ -98,7 +97,7 @@ def _sharpes(targets: Float64, setting: Setting, n_draws: int, random: np.random
     decided = np.flatnonzero(np.isfinite(targets).any(axis=1))
     if not decided.size:
         return np.full(n_draws + 1, np.nan)
-    market = Market.of(setting.panel, setting.costs).since(setting.start)
+    market = setting.market
     halt = Halt(setting.limits.drawdown, setting.limits.cooldown_bars)
     paid = simulate(targets, market, setting.costs.rates, halt, setting.capital)
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -65,7 +65,7 @@ def importance(evaluation: Evaluation) -> str:
     names = [evaluation.feature_names[index] for index in order]
     more = len(shares) - len(order)
     rest = f" {count(more)} smaller ones are not shown." if more else ""
-    caption = f"Share of what the model learned, mean over folds: what it used, not what is true.{rest}"
+    caption = f"Share of what the model learned, mean over folds: what it used, not what it was worth, which comes next.{rest}"
     return section("importance", "What it looked at", bars(names, shares[order], [percent(shares[i]) for i in order], caption))
 
 

@@ -4,7 +4,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from quantdesk.evaluation.outcome import Evaluation
-from quantdesk.evaluation.report import choice, earnings, foresight, opening, placebo, record, robustness
+from quantdesk.evaluation.report import choice, earnings, explanation, foresight, opening, placebo, record, robustness
 from quantdesk.evaluation.report.wording import escape
 
 _CONTENTS = (
@@ -15,6 +15,7 @@ _CONTENTS = (
     ("calibration", "Honesty"),
     ("scores", "Scores"),
     ("costs", "Costs"),
+    ("explanation", "Reasons"),
     ("robustness", "Robustness"),
     ("folds", "Folds"),
     ("trades", "Trades"),
@@ -62,6 +63,7 @@ def _body(evaluation: Evaluation) -> str:
         foresight.calibrated(evaluation),
         foresight.scores(evaluation.forecast_scores, evaluation.horizon),
         f'<div class="two">{foresight.importance(evaluation)}{earnings.costs(evaluation.costs)}</div>',
+        explanation.section(evaluation.evidence.explanation),
         robustness.section(evaluation.evidence.robustness),
         record.folds(evaluation),
         record.trades(evaluation.fills, evaluation.track.times),

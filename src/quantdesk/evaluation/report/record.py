@@ -6,11 +6,12 @@ import math
 import numpy as np
 
 from quantdesk.domain.arrays import Times
+from quantdesk.domain.effort import Spent
 from quantdesk.domain.trade import Fill
 from quantdesk.evaluation.outcome import Evaluation
 from quantdesk.evaluation.report.axes import time_ticks
 from quantdesk.evaluation.report.charts import empty, frame, keys
-from quantdesk.evaluation.report.wording import confidence, count, day, escape, moments, number, section, table
+from quantdesk.evaluation.report.wording import NOTHING, confidence, count, day, escape, moments, number, section, table
 from quantdesk.evaluation.significance import Significance
 
 _CONVENTIONS = {
@@ -126,7 +127,29 @@ def receipts(evaluation: Evaluation) -> str:
     total = number(sum(evaluation.seconds.values()), 1, "s")
     time = f'<p class="caption">Time spent: {total}, of which {" · ".join(spent)}.</p>' if spent else ""
     again = '<p class="caption">The run id is a digest of data, code, choices, seed and environment.</p>'
-    return section("receipts", "Receipts", f'<dl class="pairs">{listed}</dl>{time}{again}')
+    return section("receipts", "Receipts", f'<dl class="pairs">{listed}</dl>{time}{learning(evaluation.spent)}{again}')
+
+
+def learning(spent: tuple[Spent, ...]) -> str:
+    """Say what learning took: in a sentence, and where networks were trained in a row a fold."""
+    if not spent:
+        return ""
+    seconds = [fold.seconds for fold in spent]
+    folds = f"{count(len(spent))} {'fold' if len(spent) == 1 else 'folds'}"
+    words = f"Learning took {number(sum(seconds), 1, 's')} in {folds}, the longest {number(max(seconds), 1, 's')}."
+    trained = Spent(sum(seconds), tuple(effort for fold in spent for effort in fold.trainings))
+    if not trained.trainings:
+        return f'<p class="caption">{words}</p>'
+    rows = [_took(f"Fold {place + 1}", fold) for place, fold in enumerate(spent)] + [_took("All", trained)]
+    heads = ["What training took", "Time", "Epochs", "Samples a second", "Device", "GPU hours", "Cost"]
+    note = f"{words} Cost is that of the machine at the price an hour given for it, – where none was."
+    return table(heads, rows, caption=note)
+
+
+def _took(name: str, spent: Spent) -> list[str]:
+    speed, devices = count(spent.samples_per_second), escape(", ".join(spent.devices))
+    bill = [f"{value:.2g}" if value else NOTHING for value in (spent.gpu_hours, spent.cost)]
+    return [name, number(spent.seconds, 1, "s"), count(spent.n_epochs), speed, devices, *bill]
 
 
 def _span(style: str, begin: float, end: float, top: float, height: float, text: str) -> str:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from quantdesk.domain.arrays import Bools, Float64, Ints
-from quantdesk.domain.bars import Bars
+from quantdesk.domain.bars import adjustment, carry_forward, log_changes
 from quantdesk.domain.panel import Panel
 from quantdesk.evaluation.outcome import Track
 from quantdesk.evaluation.robustness.findings import Periods, Stretch
@@ -42,9 +42,10 @@ def periods(track: Track, panel: Panel, start: int) -> Periods:
 
 def market_returns(panel: Panel) -> Float64:
     """Average the simple total returns of what traded, bar by bar (n_times,); 0 where nothing did."""
-    bars = Bars.of(panel)
-    known = np.isfinite(bars.returns) & bars.is_traded
-    moves = np.where(known, np.expm1(np.where(known, bars.returns, 0.0)), 0.0)
+    close = panel.fields["close"]
+    returns = log_changes(carry_forward(close * adjustment(panel)))
+    known = np.isfinite(returns) & np.isfinite(close)
+    moves = np.where(known, np.expm1(np.where(known, returns, 0.0)), 0.0)
     return np.asarray(moves.sum(axis=1) / np.maximum(known.sum(axis=1), 1))
 
 

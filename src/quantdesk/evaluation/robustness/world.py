@@ -30,7 +30,7 @@ class World:
     @classmethod
     def of(cls, setting: Setting) -> "World":
         """Prepare the market of a setting."""
-        return cls(setting, Market.of(setting.panel, setting.costs).since(setting.start))
+        return cls(setting, setting.market)
 
     @property
     def rates(self) -> Rates:

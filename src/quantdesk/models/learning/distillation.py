@@ -18,7 +18,7 @@ from quantdesk.models.fitting import Scaler, horizon_volatility, require_samples
 from quantdesk.models.learning.fit import Lesson
 from quantdesk.models.learning.forecaster import DeepForecaster, pack
 from quantdesk.models.learning.individual import refuse_whole_times, with_shares
-from quantdesk.models.learning.loop import device_of, on_threads, train
+from quantdesk.models.learning.loop import home_of, on_threads, train
 from quantdesk.models.learning.losses import Loss, Quantiles, known_mean
 from quantdesk.models.learning.meta_fit import blank, elsewhere, judged_samples
 from quantdesk.models.learning.windows import windows
@@ -156,7 +156,7 @@ def distil(model: "Distilled", dataset: Dataset, seed: int) -> DistilledForecast
     lesson = Lesson.of(dataset, False, training.validation_share)
     times, instruments = lesson.samples(0, lesson.n_taught, model.max_samples)
     require_samples(len(times), max(dataset.horizons))
-    later, device, loss = judged_samples(lesson), device_of(training.device), Imitation(model.temperature, model.alpha)
+    later, device, loss = judged_samples(lesson), home_of(training), Imitation(model.temperature, model.alpha)
     refuse_whole_times(model.student, loss, "Distilled")
     said = unseen_forecasts(model.teacher, dataset, lesson.first_judged, model.blocks, seed)
     taught = windows(

@@ -8,12 +8,11 @@ from torch import Tensor
 
 from quantdesk.domain.arrays import Bools, Float64, Ints
 from quantdesk.domain.dataset import Dataset
-from quantdesk.domain.progress import Tell, silent
 from quantdesk.models.fitting import CLIP, MIN_SAMPLES, Scaler, demeaned, require_samples, standardised_labels
 from quantdesk.models.learning.calibration import corrections
 from quantdesk.models.learning.columns import placed
 from quantdesk.models.learning.forecaster import DeepForecaster, pack
-from quantdesk.models.learning.loop import batches_of, device_of, on_threads, train
+from quantdesk.models.learning.loop import Train, batches_of, home_of, on_threads, train
 from quantdesk.models.learning.losses import Loss
 from quantdesk.models.learning.network import Network, needs_times
 from quantdesk.models.learning.scaled import Scaled
@@ -111,9 +110,9 @@ def fit(
     max_samples: int,
     dataset: Dataset,
     seed: int,
-    tell: Tell = silent,
+    learn: Train = train,
 ) -> DeepForecaster:
-    """Train a network on a dataset.
+    """Train a network on a dataset, by ``train`` or by what does it in its place.
 
     Raises
     ------
@@ -127,14 +126,14 @@ def fit(
     for bars, known in zip(dataset.horizons, np.isfinite(targets).T, strict=True):
         require_samples(int(known.sum()), bars)
     scaler = Scaler.of(dataset.rows(0, lesson.n_taught), max_samples)
-    taught = windows(dataset.features, targets, times, instruments, network.lookback, device_of(training.device))
+    taught = windows(dataset.features, targets, times, instruments, network.lookback, home_of(training))
     taught = replace(taught, is_by_time=needs_times(network))
     judged, came_true = _judged(dataset, lesson, taught)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         start = loss.start(taught.targets[_sparse(taught, MEASURED)].cpu())
         module = Scaled(network, scaler, len(dataset.horizons), loss.width, start)
-    effort = train(module, taught, judged, loss, training, seed, tell, _blame(dataset, module))
+    effort = learn(module, taught, judged, loss, training, seed, _blame(dataset, module))
     is_judged = judged is not None and bool((np.isfinite(came_true).sum(axis=0) >= MIN_SAMPLES).all())
     measured, happened = (judged, came_true) if judged is not None and is_judged else (taught, outcomes)
     with on_threads(training.n_threads):

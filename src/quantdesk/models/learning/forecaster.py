@@ -3,16 +3,19 @@
 import io
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from quantdesk.domain.arrays import Float64, Ints
+from quantdesk.domain.attention import Attention
 from quantdesk.domain.dataset import Dataset
+from quantdesk.domain.effort import Effort
 from quantdesk.domain.forecast import LEVELS, Forecasts
 from quantdesk.models.fitting import Scaler, completed, horizon_volatility
-from quantdesk.models.learning.loop import Effort, on_threads
+from quantdesk.models.learning.loop import on_threads
 from quantdesk.models.learning.losses import Loss
 from quantdesk.models.learning.network import Network, needs_times
 from quantdesk.models.learning.scaled import Scaled
@@ -23,6 +26,15 @@ CHUNK = 512
 
 STEPS = 8
 """Points on the way from the training mean to the input, along which contributions are added up."""
+
+
+@runtime_checkable
+class Looking(Protocol):
+    """A network that can say what it looked at."""
+
+    def attention(self, module: nn.Module, windows: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        """Weigh, for scaled windows, their times (n, lookback) and the features (n, n_features), as far as it can."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +106,20 @@ class DeepForecaster:
         """Return each feature's share (n_features,)."""
         return self.shares
 
+    def attention(self, dataset: Dataset) -> Attention | None:
+        """Say what the network looked at, averaged over the instruments of each time; None where it cannot."""
+        if not isinstance(self.network, Looking):
+            return None
+        times, instruments = np.nonzero(dataset.is_valid)
+        rows = torch.from_numpy(times * len(dataset.symbols) + instruments)
+        module, table, found = self.module, resident(dataset.features, torch.device("cpu")), []
+        with on_threads(1), torch.no_grad():
+            for chunk in self._chunks(rows, len(dataset.symbols)):
+                windows = module.scale(gather(table, chunk, len(dataset.symbols), self.lookback).double())
+                found.append(self.network.attention(module.inner, windows))
+        lags, features = (_by_time([said[part] for said in found], times, len(dataset)) for part in (0, 1))
+        return Attention(lags, features)
+
     def _chunks(self, rows: Tensor, n_instruments: int) -> tuple[Tensor, ...]:
         if len(rows) == 0:
             return ()
@@ -124,6 +150,17 @@ class DeepForecaster:
                 slopes += torch.autograd.grad(said, at)[0] / STEPS
             total.append((slopes * scaled).sum(dim=1).detach())
         return torch.stack(total, dim=1)
+
+
+def _by_time(parts: list[Tensor | None], times: Ints, n_times: int) -> Float64 | None:
+    known = [part for part in parts if part is not None]
+    if not known:
+        return None
+    weights = torch.cat(known).double().numpy()
+    total = np.zeros((n_times, weights.shape[1]))
+    np.add.at(total, times, weights)
+    n_known = np.bincount(times, minlength=n_times)[:, None]
+    return np.where(n_known > 0, total / np.maximum(n_known, 1), np.nan)
 
 
 def pack(module: Scaled) -> bytes:

@@ -6,58 +6,38 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
+from quantdesk.domain.effort import Effort, count
 from quantdesk.domain.errors import DataError
-from quantdesk.domain.progress import Tell, silent
 from quantdesk.models.learning.losses import Loss
+from quantdesk.models.learning.pace import tell_pace
 from quantdesk.models.learning.state import State, restore, save
-from quantdesk.models.learning.windows import Windows
+from quantdesk.models.learning.team import ALONE, Team
+from quantdesk.models.learning.windows import Windows, gather
 from quantdesk.models.training import Training
 
 PLATEAU = 2
 """Epochs without improvement after which a plateau halves the learning rate."""
 
 
-@dataclass(frozen=True)
-class Effort:
-    """Say what a training took.
+class NotFinite(Exception):  # noqa: N818 - caught here, and told as a DataError
+    """Say which samples made the loss or its gradient infinite.
 
     Parameters
     ----------
-    seconds : float
-        Wall time, that before a kill included.
-    samples_per_second : float
-        Samples learned from, over that time.
-    n_epochs, best_epoch : int
-        Epochs done, and the one whose weights were kept, from 0.
-    curve : tuple of tuple
-        Training and validation loss of each epoch.
-    device : str
-        Where it ran.
-    price_per_hour : float
-        Of the machine; 0 where it is not known.
+    rows : list of int
+        Their positions in the table.
+    value : float
+        The loss.
     """
 
-    seconds: float
-    samples_per_second: float
-    n_epochs: int
-    best_epoch: int
-    curve: tuple[tuple[float, float], ...]
-    device: str
-    price_per_hour: float = 0.0
-
-    @property
-    def gpu_hours(self) -> float:
-        """Count the hours that a GPU was held."""
-        return 0.0 if self.device == "cpu" else self.seconds / 3600
-
-    @property
-    def cost(self) -> float:
-        """Give the price of the machine for the time it took, in the currency of that price."""
-        return self.seconds / 3600 * self.price_per_hour
+    def __init__(self, rows: list[int], value: float) -> None:
+        super().__init__(rows, value)
+        self.rows, self.value = rows, value
 
 
 def device_of(name: str) -> torch.device:
@@ -69,6 +49,32 @@ def device_of(name: str) -> torch.device:
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
+def home_of(training: Training) -> torch.device:
+    """Find where the table lies: on the device that learns, or, where several do, in memory that all can read."""
+    return device_of(training.device if training.n_processes == 1 else "cpu")
+
+
+Blame = Callable[[Tensor, Tensor], str]
+"""Names the input behind numbers that are not finite, from a batch's rows and windows."""
+
+
+class Train(Protocol):
+    """What trains a module in place; ``train`` does, and stages that end with it."""
+
+    def __call__(
+        self,
+        module: Any,
+        samples: Windows,
+        validation: Windows | None,
+        loss: Loss,
+        training: Training,
+        seed: int,
+        blame: Blame | None = None,
+    ) -> Effort:
+        """Leave the module with the weights of its best epoch."""
+        ...
+
+
 def train(
     module: nn.Module,
     samples: Windows,
@@ -76,8 +82,7 @@ def train(
     loss: Loss,
     training: Training,
     seed: int,
-    tell: Tell = silent,
-    blame: Callable[[Tensor, Tensor], str] | None = None,
+    blame: Blame | None = None,
 ) -> Effort:
     """Train a module in place, and leave it with the weights of its best epoch.
 
@@ -93,14 +98,43 @@ def train(
         Every knob.
     seed : int
         Seed of the order of samples and of dropout; the same seed gives the same bits.
-    tell : Tell
-        Hears of progress.
-    blame : callable, optional
-        Names the input behind numbers that are not finite, from a batch's rows and windows.
+    blame : Blame, optional
+        Asked where the loss is not finite.
 
     Raises
     ------
     DataError
+        If the loss is not finite.
+    StrategyError, ComputeError
+        If several processes cannot share this training, or one of them died.
+    """
+    from quantdesk.models.learning.processes import learn_in_processes
+
+    try:
+        if training.n_processes > 1:
+            effort = learn_in_processes(module, samples, validation, loss, training, seed)
+        else:
+            effort = learn(module, samples, validation, loss, training, seed)
+    except NotFinite as broken:
+        raise _exploded(samples, broken, blame) from None
+    count(effort)
+    return effort
+
+
+def learn(
+    module: nn.Module,
+    samples: Windows,
+    validation: Windows | None,
+    loss: Loss,
+    training: Training,
+    seed: int,
+    team: Team = ALONE,
+) -> Effort:
+    """Do in this process what ``train`` promises, alone or as one of a team.
+
+    Raises
+    ------
+    NotFinite
         If the loss is not finite.
     """
     device = samples.table.device
@@ -110,17 +144,17 @@ def train(
     began = time.perf_counter()
     with on_threads(training.n_threads), _seeded(seed, device):
         state = restore(training.checkpoint, identity, module, optimiser) if training.checkpoint else State()
-        run = _Run(module, samples, validation, loss, training, optimiser, seed, blame, began - state.seconds)
+        run = _Run(module, samples, validation, loss, training, optimiser, seed, team, identity, began, state.seconds)
         while state.epoch < training.epochs and not _is_over(state, training):
-            _epoch(run, state, identity, tell)
+            _epoch(run, state)
     if validation is not None and state.best:
         module.load_state_dict(state.best)
     module.eval()
-    if training.checkpoint:
+    if training.checkpoint and team.rank == 0:
         training.checkpoint.unlink(missing_ok=True)
-    seconds, speed = time.perf_counter() - run.began, state.epoch * len(samples) / (time.perf_counter() - run.began)
     best = state.best_epoch if validation is not None else state.epoch - 1
-    return Effort(seconds, speed, state.epoch, best, tuple(state.curve), device.type, training.price_per_hour)
+    speed, price = state.epoch * len(samples) / run.seconds, training.price_per_hour
+    return Effort(run.seconds, speed, state.epoch, best, tuple(state.curve), device.type, price, team.size)
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,37 +166,48 @@ class _Run:
     training: Training
     optimiser: torch.optim.Optimizer
     seed: int
-    blame: Callable[[Tensor, Tensor], str] | None
+    team: Team
+    identity: str
     began: float
+    seconds_before: float
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self.began + self.seconds_before
 
 
-def _epoch(run: _Run, state: State, identity: str, tell: Tell) -> None:
+def _epoch(run: _Run, state: State) -> None:
     run.module.train()
     batches = batches_of(run.samples, run.training.batch, run.loss.needs_times, _order(run.seed, state.epoch))
     saved, n = time.perf_counter(), len(batches)
     for step in range(state.step, n):
-        what = f"epoch {state.epoch + 1} of {run.training.epochs}"
-        if step % 20 == 0:
-            loss = state.total / step if step else math.nan
-            tell(f"{what}, loss {loss:.4f}" if step else what, state.epoch * n + step, run.training.epochs * n)
+        _tell(run, state, n)
         _set_rate(run, state, (state.epoch * n + step) / (run.training.epochs * n))
-        state.total += _step(run, batches[step], step, is_last=step == n - 1)
+        state.total += _step(run, batches[step], step, state.epoch * n + step, is_last=step == n - 1)
         state.step = step + 1
         if time.perf_counter() - saved > run.training.checkpoint_seconds:
-            _keep(run, state, identity)
+            _keep(run, state)
             saved = time.perf_counter()
     _close(run, state, n)
-    _keep(run, state, identity)
+    _keep(run, state)
 
 
-def _keep(run: _Run, state: State, identity: str) -> None:
-    state.seconds = time.perf_counter() - run.began
-    if run.training.checkpoint:
-        save(run.training.checkpoint, identity, state, run.module, run.optimiser)
+def _tell(run: _Run, state: State, n_steps: int) -> None:
+    before = state.curve[-1][0] if state.curve else math.nan
+    loss = state.total / state.step if state.step else before
+    tell_pace(state.epoch, run.training.epochs, state.step, n_steps, loss, len(run.samples), run.seconds)
+
+
+def _keep(run: _Run, state: State) -> None:
+    state.seconds = run.seconds
+    if run.training.checkpoint and run.team.rank == 0:
+        save(run.training.checkpoint, run.identity, state, run.module, run.optimiser)
 
 
 def _close(run: _Run, state: State, n_steps: int) -> None:
-    judged = math.nan if run.validation is None else average_loss(run.module, run.validation, run.loss, run.training.batch)
+    judged = math.nan
+    if run.validation is not None:
+        judged = average_loss(run.module, run.validation, run.loss, run.training.batch, run.team)
     state.curve.append((state.total / n_steps, judged))
     if run.validation is not None and state.epochs_since_best == 0:
         state.best = {name: value.detach().clone() for name, value in run.module.state_dict().items()}
@@ -171,42 +216,51 @@ def _close(run: _Run, state: State, n_steps: int) -> None:
     state.epoch, state.step, state.total = state.epoch + 1, 0, 0.0
 
 
-def _step(run: _Run, rows: Tensor, step: int, *, is_last: bool) -> float:
-    inputs, targets = run.samples.batch(rows)
+def _step(run: _Run, rows: Tensor, step: int, n_before: int, *, is_last: bool) -> float:
+    if run.team.size > 1:
+        # Of each process its own, and none that a checkpoint would have to remember.
+        torch.manual_seed((1_000_003 * run.seed + n_before) * run.team.size + run.team.rank)
+    inputs, _ = run.samples.batch(run.team.share(rows))
     low = torch.autocast(inputs.device.type, torch.bfloat16) if run.training.precision == "bfloat16" else nullcontext()
     with low:
         outputs = run.module(inputs)
-    value = run.loss(outputs.float(), targets, run.samples.rows[rows] // run.samples.n_instruments)
+    said, places = run.team.together(outputs.float(), len(rows)), run.samples.rows[rows]
+    value = run.loss(said, run.samples.targets[rows], places // run.samples.n_instruments)
     (value / run.training.accumulate).backward()  # type: ignore[no-untyped-call]
     if (step + 1) % run.training.accumulate == 0 or is_last:
+        run.team.sum_gradients(run.module.parameters())
         norm = nn.utils.clip_grad_norm_(run.module.parameters(), run.training.clip)
         if not bool(torch.isfinite(norm)):
-            raise _exploded(run, rows, inputs, float(value.detach()))
+            raise NotFinite(places.tolist(), float(value.detach()))
         run.optimiser.step()
         run.optimiser.zero_grad(set_to_none=True)
     return float(value.detach())
 
 
-def _exploded(run: _Run, rows: Tensor, inputs: Tensor, value: float) -> DataError:
-    culprit = run.blame(run.samples.rows[rows], inputs) if run.blame else "an input"
+def _exploded(samples: Windows, broken: NotFinite, blame: Blame | None) -> DataError:
+    rows = torch.tensor(broken.rows, device=samples.table.device)
+    culprit = "an input"
+    if blame:
+        culprit = blame(rows, gather(samples.table, rows, samples.n_instruments, samples.lookback))
     return DataError(
-        f"training broke down with a loss of {value:g}: {culprit}",
+        f"training broke down with a loss of {broken.value:g}: {culprit}",
         "finite losses and gradients",
         "look at that input; a smaller learning rate or a smaller `clip` helps where the data is sound",
     )
 
 
-def average_loss(module: nn.Module, samples: Windows, loss: Loss, batch: int) -> float:
+def average_loss(module: nn.Module, samples: Windows, loss: Loss, batch: int, team: Team = ALONE) -> float:
     """Average the loss of a module over samples, without learning from them."""
     module.eval()
     total, n = 0.0, 0
     with torch.inference_mode():
-        for rows in batches_of(samples, batch, loss.needs_times, None):
+        for rows in batches_of(samples, batch, loss.needs_times, None)[team.rank :: team.size]:
             inputs, targets = samples.batch(rows)
             times = samples.rows[rows] // samples.n_instruments
             total += float(loss(module(inputs).float(), targets, times)) * len(rows)
             n += len(rows)
-    return total / max(n, 1)
+    sums = team.total(torch.tensor([total, n], dtype=torch.float64, device=samples.table.device))
+    return float(sums[0] / sums[1].clamp(min=1))
 
 
 def batches_of(samples: Windows, size: int, by_times: bool, order: torch.Generator | None) -> list[Tensor]:
@@ -255,6 +309,8 @@ def falling(schedule: str, share: float) -> float:
     if schedule == "restarts":
         first, last = next((low, high) for low, high in ((0, 1), (1, 3), (3, 7)) if share * 7 < high or high == 7)
         share = (share * 7 - first) / (last - first)
+    elif schedule == "exponential":
+        return float(0.01**share)
     elif schedule != "cosine":
         return 1.0
     return 0.5 * (1.0 + math.cos(math.pi * min(share, 1.0)))

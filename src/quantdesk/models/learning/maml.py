@@ -13,10 +13,11 @@ from torch.func import functional_call
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from quantdesk.domain.arrays import Ints
+from quantdesk.domain.effort import Effort, count
 from quantdesk.domain.errors import DataError
-from quantdesk.domain.progress import Tell, silent
-from quantdesk.models.learning.loop import Effort, falling, on_threads
+from quantdesk.models.learning.loop import falling, on_threads
 from quantdesk.models.learning.losses import Loss
+from quantdesk.models.learning.pace import tell_pace
 from quantdesk.models.learning.windows import Windows
 from quantdesk.models.maml import Adaptation
 from quantdesk.models.training import Training
@@ -198,7 +199,6 @@ def meta_train(
     judged: tuple[Tasks, Windows],
     training: Training,
     seed: int,
-    tell: Tell = silent,
 ) -> Effort:
     """Learn weights in place, and leave the module with those of its best epoch (Algorithm 1).
 
@@ -216,7 +216,7 @@ def meta_train(
     with on_threads(training.n_threads), torch.random.fork_rng(), twice_differentiable():
         torch.manual_seed(seed)
         for epoch in range(training.epochs):
-            spent = _epoch(learner, taught, tasks, training, optimiser, seed, epoch, tell)
+            spent = _epoch(learner, taught, tasks, training, optimiser, seed, epoch, began)
             curve.append((spent, _judge(learner, *judged)))
             if curve[-1][1] <= min(value for _, value in curve):
                 best = {name: value.detach().clone() for name, value in module.state_dict().items()}
@@ -226,7 +226,10 @@ def meta_train(
     module.eval()
     seconds = time.perf_counter() - began
     speed = len(curve) * len(taught) / seconds
-    return Effort(seconds, speed, len(curve), _best_epoch(curve), tuple(curve), str(taught.rows.device))
+    device, price = taught.rows.device.type, training.price_per_hour
+    effort = Effort(seconds, speed, len(curve), _best_epoch(curve), tuple(curve), device, price)
+    count(effort)
+    return effort
 
 
 def _best_epoch(curve: list[tuple[float, float]]) -> int:
@@ -241,7 +244,7 @@ def _epoch(
     optimiser: torch.optim.Optimizer,
     seed: int,
     epoch: int,
-    tell: Tell,
+    began: float,
 ) -> float:
     learner.module.train()
     shots = learner.adaptation.shots
@@ -251,7 +254,8 @@ def _epoch(
     total = 0.0
     for step, pack in enumerate(steps):
         done, whole = epoch * len(steps) + step, training.epochs * len(steps)
-        tell(f"epoch {epoch + 1} of {training.epochs}", done, whole)
+        loss = total * len(steps) / step if step else math.nan
+        tell_pace(epoch, training.epochs, step, len(steps), loss, len(taught), time.perf_counter() - began)
         for group in optimiser.param_groups:
             group["lr"] = training.learning_rate * falling(training.schedule, done / whole)
         for task in pack:

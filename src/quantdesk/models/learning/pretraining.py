@@ -1,15 +1,16 @@
 """Learning from windows without labels: hide patches, have them reconstructed, then learn the labels from there."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
+from quantdesk.domain.effort import Effort
 from quantdesk.domain.errors import StrategyError
-from quantdesk.domain.progress import Tell, silent
-from quantdesk.models.learning.loop import Effort, train
+from quantdesk.domain.progress import part
+from quantdesk.models.learning.loop import Blame, train
 from quantdesk.models.learning.losses import Loss
+from quantdesk.models.learning.network import Network
 from quantdesk.models.learning.scaled import Scaled
 from quantdesk.models.learning.windows import Windows
 from quantdesk.models.networks.patchtst import PatchTST
@@ -25,8 +26,6 @@ class Pretraining:
 
     Parameters
     ----------
-    network : PatchTST
-        The network within the module; its patches do not overlap.
     hidden_share : float
         Share of the patches of each channel that is hidden.
     epochs, probing_epochs : int
@@ -37,26 +36,45 @@ class Pretraining:
     Raises
     ------
     StrategyError
-        If patches overlap, so that a hidden one could be read off its neighbours, or the share is not
-        between 0 and 1.
+        If the share is not between 0 and 1, or there is nothing to be learned.
     """
 
-    network: PatchTST
     hidden_share: float = 0.4
     epochs: int = 20
     probing_epochs: int = 10
     learning_rate: float = 1e-3
 
     def __post_init__(self) -> None:
-        if self.network.stride != self.network.patch:
-            raise StrategyError(
-                f"PatchTST.stride is {self.network.stride} and its patch {self.network.patch}",
-                "patches that do not overlap, so that a hidden one cannot be read off its neighbours",
-                "make the stride as long as the patch",
-            )
         if not 0 < self.hidden_share < 1:
             raise StrategyError(
                 f"Pretraining.hidden_share is {self.hidden_share}", "between 0 and 1", "hide some patches, not all"
+            )
+        if self.epochs < 1 or self.probing_epochs < 1 or not self.learning_rate > 0:
+            raise StrategyError(
+                f"Pretraining has {self.epochs} epochs, {self.probing_epochs} of the head, at a rate of {self.learning_rate}",
+                "1 or more of each, and a positive rate",
+                "correct the one outside its range",
+            )
+
+    def check(self, network: Network) -> None:
+        """Refuse a network that cannot be pre-trained.
+
+        Raises
+        ------
+        StrategyError
+            If it is no PatchTST, or its patches overlap, so that a hidden one could be read off its neighbours.
+        """
+        if not isinstance(network, PatchTST):
+            raise StrategyError(
+                f"pre-training was asked of {type(network).__name__}",
+                "PatchTST, whose patches can be hidden",
+                "choose that network, or leave pretraining out",
+            )
+        if network.stride != network.patch:
+            raise StrategyError(
+                f"PatchTST.stride is {network.stride} and its patch {network.patch}",
+                "patches that do not overlap, so that a hidden one cannot be read off its neighbours",
+                "make the stride as long as the patch",
             )
 
     def __call__(
@@ -67,29 +85,31 @@ class Pretraining:
         loss: Loss,
         training: Training,
         seed: int,
-        tell: Tell = silent,
-        blame: Callable[[Tensor, Tensor], str] | None = None,
+        blame: Blame | None = None,
     ) -> Effort:
         """Train a module in place, and leave it with the weights of its best epoch; arguments as of ``train``."""
         steady = replace(training, schedule="constant", patience=0, learning_rate=self.learning_rate, checkpoint=None)
-        self.reconstruct(module, samples, replace(steady, epochs=self.epochs), seed, tell)
+        with part("stage", 0, 3):
+            self.reconstruct(module, samples, replace(steady, epochs=self.epochs), seed)
         head = set(module.inner.head.parameters())  # type: ignore[union-attr]
         kept = [weight for weight in module.parameters() if weight not in head]
         for weight in kept:
             weight.requires_grad_(False)
-        train(module, samples, None, loss, replace(steady, epochs=self.probing_epochs), seed, tell, blame)
+        with part("stage", 1, 3):
+            train(module, samples, None, loss, replace(steady, epochs=self.probing_epochs), seed, blame)
         for weight in kept:
             weight.requires_grad_(True)
-        return train(module, samples, validation, loss, training, seed, tell, blame)
+        with part("stage", 2, 3):
+            return train(module, samples, validation, loss, training, seed, blame)
 
-    def reconstruct(self, module: Scaled, samples: Windows, training: Training, seed: int, tell: Tell = silent) -> Effort:
+    def reconstruct(self, module: Scaled, samples: Windows, training: Training, seed: int) -> Effort:
         """Teach the encoder within a module to reconstruct hidden patches of all windows up to the last sample."""
         last = int(samples.rows.max()) // samples.n_instruments
         rows = torch.arange(0, (last + 1) * samples.n_instruments, device=samples.rows.device)
         rows = rows[torch.isfinite(samples.table[rows]).any(dim=1)]
         targets = torch.zeros(len(rows), 1, device=rows.device)
         every = replace(samples, rows=rows, targets=targets)
-        return train(Reconstruction(module, self, seed), every, None, Said(), training, seed, tell)
+        return train(Reconstruction(module, self, seed), every, None, Said(), training, seed)
 
 
 class Reconstruction(nn.Module):
@@ -108,9 +128,10 @@ class Reconstruction(nn.Module):
     def __init__(self, module: Scaled, choices: Pretraining, seed: int) -> None:
         super().__init__()
         self.module, self.share = module, choices.hidden_share
+        width, patch = (int(size) for size in module.inner.embed.weight.shape)  # type: ignore[union-attr]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.head = nn.Linear(choices.network.width, choices.network.patch)
+            self.head = nn.Linear(width, patch)
 
     def forward(self, windows: Tensor) -> Tensor:
         """Map raw windows (n, lookback, n_features) to mean squared errors over hidden patches (n, 1, 1)."""

@@ -72,7 +72,7 @@ def restore(path: Path, identity: str, module: torch.nn.Module, optimiser: torch
     """Continue where a training of the same identity was left; begin where there is none."""
     if not path.is_file():
         return State()
-    kept = torch.load(path, weights_only=True)
+    kept = torch.load(path, weights_only=True, map_location="cpu")
     if kept["identity"] != identity:
         return State()
     module.load_state_dict(kept["module"])

@@ -42,6 +42,13 @@ class LSTM:
         encoder, width = self.encoder(n_features)
         return nn.Sequential(encoder, _Pooled(width, n_outputs))
 
+    def attention(self, module: nn.Module, windows: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        """Give the weights with which the states of a window are pooled (n, lookback); there are none over features."""
+        assert isinstance(module, nn.Sequential)
+        encoder, pooled = module
+        assert isinstance(pooled, _Pooled)
+        return pooled.weights(encoder(windows)).squeeze(-1), None
+
 
 class _Layers(nn.Module):
     def __init__(self, choices: LSTM, n_features: int) -> None:
@@ -67,7 +74,10 @@ class _Pooled(nn.Module):
         self.attention = nn.Linear(width, 1)
         self.head = nn.Linear(2 * width, n_outputs)
 
+    def weights(self, states: Tensor) -> Tensor:
+        """Weigh the states of each window (n, lookback, 1)."""
+        return torch.softmax(self.attention(states), dim=1)
+
     def forward(self, states: Tensor) -> Tensor:
-        weights = torch.softmax(self.attention(states), dim=1)
-        out: Tensor = self.head(torch.cat([(weights * states).sum(dim=1), states[:, -1]], dim=-1))
+        out: Tensor = self.head(torch.cat([(self.weights(states) * states).sum(dim=1), states[:, -1]], dim=-1))
         return out

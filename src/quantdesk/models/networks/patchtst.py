@@ -47,6 +47,22 @@ class PatchTST:
         """Make the encoder and its head."""
         return _PatchTST(self, n_features, n_outputs)
 
+    def attention(self, module: nn.Module, windows: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        """Roll attention out over the layers (n, lookback); there is none over features.
+
+        As in ``Transformer``; averaged over the patches, all of which the head reads, and over the features,
+        with each patch's weight spread evenly over its bars.
+        """
+        assert isinstance(module, _PatchTST)
+        by_patch = module.rolled_out(windows).mean(dim=1)
+        return by_patch @ self._bars().to(by_patch.dtype), None
+
+    def _bars(self) -> Tensor:
+        # Share of each bar in a patch (n_patches, lookback); the repeated end counts as the last bar.
+        begins = torch.arange(self.n_patches)[:, None] * self.stride
+        bars = (begins + torch.arange(self.patch)).clamp(max=self.lookback - 1)
+        return nn.functional.one_hot(bars, self.lookback).double().mean(dim=1)
+
 
 class _PatchTST(nn.Module):
     def __init__(self, choices: PatchTST, n_features: int, n_outputs: int) -> None:
@@ -75,6 +91,17 @@ class _PatchTST(nn.Module):
     def encode_patches(self, patches: Tensor) -> Tensor:
         """Encode (n * n_features, n_patches, patch) to (n * n_features, n_patches, width)."""
         return self.attend(self.dropout(self.embed(patches) + self.places))
+
+    def rolled_out(self, windows: Tensor) -> Tensor:
+        """Say how much the patches draw from each, on average through all layers (n, n_features, n_patches)."""
+        series, *_ = self.normal(windows.transpose(1, 2))
+        state, scores = self.embed(self.patches(series)) + self.places, None
+        rolled = torch.eye(self.choices.n_patches, dtype=state.dtype)
+        for layer in self.layers:
+            state, scores = layer(state, scores)
+            rolled = (torch.softmax(scores, dim=-1).mean(dim=1) @ rolled + rolled) / 2
+        drawn: Tensor = rolled.mean(dim=1).reshape(len(windows), -1, self.choices.n_patches)
+        return drawn
 
     def patches(self, series: Tensor) -> Tensor:
         """Cut (n, n_features, lookback) into (n * n_features, n_patches, patch)."""

@@ -134,6 +134,20 @@ class TFT:
             raise StrategyError(f"all {n_features} features of a TFT are static", "a past input or more", "add features")
         return _TFT(self, n_features, n_outputs)
 
+    def attention(self, module: nn.Module, windows: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        """Give what the steps that the head reads drew from each bar (n, lookback), and the selection (n, n_features).
+
+        The selection is averaged over the window for past inputs and read at the present for the others; both
+        kinds of weights are brought to a sum of 1.
+        """
+        assert isinstance(module, _TFT)
+        found = module.looked_at(windows)
+        lags = found.attention[:, -max(1, self.n_ahead) :, : self.lookback].mean(dim=1)
+        past = found.selection.mean(dim=1)
+        elsewhere = torch.cat([module.static_columns, module.ahead_columns])
+        past[:, elsewhere] = found.selection[:, -1, elsewhere]
+        return lags / lags.sum(dim=-1, keepdim=True), past / past.sum(dim=-1, keepdim=True)
+
     def _past(self, n_features: int) -> tuple[int, ...]:
         elsewhere = {*self.static, *(column for columns in self.known for column in columns[1:])}
         return tuple(column for column in range(n_features) if column not in elsewhere)

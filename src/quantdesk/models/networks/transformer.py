@@ -41,6 +41,17 @@ class Transformer:
         encoder, width = self.encoder(n_features)
         return nn.Sequential(encoder, _Present(), nn.Linear(width, n_outputs))
 
+    def attention(self, module: nn.Module, windows: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        """Roll the attention of the present out over the layers (n, lookback); there is none over features.
+
+        Each layer's weights, averaged over heads, and what it passes on unchanged count one half each
+        (Abnar & Zuidema 2020).
+        """
+        assert isinstance(module, nn.Sequential)
+        encoder = module[0]
+        assert isinstance(encoder, _Encoder)
+        return encoder.rolled_out(windows)[:, -1], None
+
 
 class _Present(nn.Module):
     def forward(self, states: Tensor) -> Tensor:
@@ -66,6 +77,17 @@ class _Encoder(nn.Module):
     def forward(self, windows: Tensor) -> Tensor:
         out: Tensor = self.encoder(self.embed(windows) + self.places, mask=self.mask, is_causal=self.is_causal)
         return out
+
+    def rolled_out(self, windows: Tensor) -> Tensor:
+        """Say how much each time draws from each, through all layers (n, lookback, lookback)."""
+        state, rolled = self.embed(windows) + self.places, torch.eye(windows.shape[1], dtype=windows.dtype)
+        for layer in self.encoder.layers:
+            assert isinstance(layer, nn.TransformerEncoderLayer)
+            read = layer.norm1(state)
+            _, weights = layer.self_attn(read, read, read, attn_mask=self.mask)
+            rolled = (weights @ rolled + rolled) / 2
+            state = layer(state, src_mask=self.mask, is_causal=self.is_causal)
+        return rolled
 
 
 def positions(lookback: int, width: int) -> Tensor:

@@ -5,7 +5,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from quantdesk.domain.errors import StrategyError  # noqa: E402
-from quantdesk.models.networks.reversible import Reversible  # noqa: E402
+from quantdesk.models.learning.reversible import Reversible  # noqa: E402
 from quantdesk.models.networks.tsmixer import TSMixer  # noqa: E402
 
 

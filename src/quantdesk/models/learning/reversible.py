@@ -1,4 +1,4 @@
-"""Windows standardised each by itself, and answers brought back to their units."""
+"""A network whose windows are standardised each by itself, and its answers brought back to their units."""
 
 from dataclasses import dataclass, replace
 
