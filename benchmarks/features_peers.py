@@ -77,6 +77,13 @@ def every(kept: Prices, _folder: Path) -> Way:
     return _of_desk(kept, ("*",))
 
 
+def alpha158(kept: Prices, _folder: Path) -> Way:
+    """Compute the 158 features of Alpha158."""
+    from quantdesk.features.alpha158 import ALPHA158
+
+    return _of_desk(kept, ALPHA158)
+
+
 def _of_desk(kept: Prices, names: tuple[str, ...]) -> Way:
     from quantdesk.domain.bars import Bars
     from quantdesk.features.library import choose, compute
@@ -148,6 +155,18 @@ def polars(kept: Prices, _folder: Path) -> Way:
 
 def qlib(kept: Prices, folder: Path) -> Way:
     """Compute Alpha158's own expressions from files in its format, its cache emptied before each run."""
+    of_window = "Mean($close,{0})/$close", "Std($close,{0})/$close", "Max($high,{0})/$close", "Min($low,{0})/$close"
+    return _of_qlib(kept, folder, [text.format(window) for window in WINDOWS for text in of_window])
+
+
+def whole_qlib(kept: Prices, folder: Path) -> Way:
+    """Compute all of Alpha158 in the same way."""
+    from qlib.contrib.data.loader import Alpha158DL  # type: ignore[import-not-found, unused-ignore]
+
+    return _of_qlib(kept, folder, Alpha158DL.get_feature_config()[0])
+
+
+def _of_qlib(kept: Prices, folder: Path, wanted: list[str]) -> Way:
     import pandas as pd
     import qlib as ql  # type: ignore[import-not-found, unused-ignore]
     from qlib.data import D  # type: ignore[import-not-found, unused-ignore]
@@ -155,15 +174,13 @@ def qlib(kept: Prices, folder: Path) -> Way:
 
     symbols = _write_qlib(kept, folder, pd.bdate_range("2018-01-02", periods=len(kept["close"])))
     ql.init(provider_uri=str(folder), region="us", kernels=len(os.sched_getaffinity(0)), logging_level=40)
-    of_window = "Mean($close,{0})/$close", "Std($close,{0})/$close", "Max($high,{0})/$close", "Min($low,{0})/$close"
-    wanted = [text.format(window) for window in WINDOWS for text in of_window]
 
     def work() -> Any:
         H.clear()
         return D.features(symbols, wanted, freq="day")
 
     shape = kept["close"].shape[::-1]
-    return work, lambda found: found.sort_index().to_numpy().reshape(*shape, len(NAMES)).transpose(1, 0, 2)
+    return work, lambda found: found.sort_index().to_numpy().reshape(*shape, len(wanted)).transpose(1, 0, 2)
 
 
 def _write_qlib(kept: Prices, folder: Path, days: Any) -> list[str]:
@@ -176,22 +193,24 @@ def _write_qlib(kept: Prices, folder: Path, days: Any) -> list[str]:
     for i, symbol in enumerate(symbols):
         own = folder / "features" / symbol.lower()
         own.mkdir(parents=True, exist_ok=True)
-        for name in ("high", "low", "close"):
-            np.hstack([0.0, kept[name][:, i]]).astype("<f4").tofile(own / f"{name}.day.bin")
+        typical = (kept["high"][:, i] + kept["low"][:, i] + kept["close"][:, i]) / 3.0
+        for name, values in {"vwap": typical, **{name: kept[name][:, i] for name in PRICES}}.items():
+            np.hstack([0.0, values]).astype("<f4").tofile(own / f"{name}.day.bin")
     return symbols
 
 
-OURS = {"same columns": ours, "every feature": every}
+OURS = {"same columns": ours, "every feature": every, "Alpha158": alpha158}
 WAYS = {"TA-Lib": talib, "polars": polars, "pandas": pandas, "qlib": qlib}
+WHOLE = {"qlib's Alpha158": whole_qlib}
 
 
 def inside(name: str, folder: Path, repeats: int) -> None:
     """Measure one way in this process, keep its table and print what it took."""
     warnings.simplefilter("ignore")
     with np.load(folder / "prices.npz") as kept:
-        work, table = (OURS | WAYS)[name]({field: kept[field] for field in kept.files}, folder / "qlib")
+        work, table = (OURS | WAYS | WHOLE)[name]({field: kept[field] for field in kept.files}, folder / "qlib")
     found = {"seconds": median_seconds(work, repeats), "peak memory (MB)": peak_mb()}
-    if name != "every feature":
+    if name not in ("every feature", "Alpha158", "qlib's Alpha158"):
         np.save(folder / f"{name}.npy", table(work()))
     print(json.dumps(found))
 
@@ -214,6 +233,17 @@ def peer(name: str, folder: Path, repeats: int) -> dict[str, Any]:
     try:
         found = way(name, python_in(HOMES[name]), folder, repeats)
         return found | {"difference": difference(*(np.load(folder / f"{of}.npy") for of in ("same columns", name)))}
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        return {"left out": last_line(error)}
+
+
+def whole(folder: Path) -> dict[str, Any]:
+    """Measure all of Alpha158 by qlib, once; or say why it is left out."""
+    why = prepare(HOMES["qlib"])
+    if why:
+        return {"left out": why}
+    try:
+        return way("qlib's Alpha158", python_in(HOMES["qlib"]), folder, repeats=1)
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         return {"left out": last_line(error)}
 
@@ -251,14 +281,25 @@ def measure(n_days: int, n_instruments: int, repeats: int) -> dict[str, Any]:
         np.savez(folder / "prices.npz", **kept)  # type: ignore[arg-type]
         found |= {own: way(own, sys.executable, folder, repeats) for own in OURS}
         found["peers"] = {name: peer(name, folder, repeats) for name in WAYS}
+        found["Alpha158 of qlib"] = whole(folder)
     return with_speeds(found, n_days * n_instruments)
 
 
 def with_speeds(found: dict[str, Any], n_cells: int) -> dict[str, Any]:
     """Add millions of cells a second, and how many times a peer's speed ours is, core for core."""
     mine = found["same columns"]
-    for own, n in ((mine, found["columns"]), (found["every feature"], found["features"])):
+    theirs = found["Alpha158 of qlib"]
+    for own, n in (
+        (mine, found["columns"]),
+        (found["every feature"], found["features"]),
+        (found["Alpha158"], 158),
+        *([] if "left out" in theirs else [(theirs, 158)]),
+    ):
         own |= {f"{cores} core (M/s)": n_cells * n / 1e6 / own[f"{cores} core (s)"] for cores in (1, 2)}
+    if "left out" not in theirs:
+        theirs |= {
+            f"ratio, {cores} core": theirs[f"{cores} core (s)"] / found["Alpha158"][f"{cores} core (s)"] for cores in (1, 2)
+        }
     for own in found["peers"].values():
         if "left out" not in own:
             own |= {f"{cores} core (M/s)": n_cells * found["columns"] / 1e6 / own[f"{cores} core (s)"] for cores in (1, 2)}
@@ -273,7 +314,7 @@ def main() -> None:
     arguments.add_argument("--instruments", type=int, default=504)
     arguments.add_argument("--days", type=int, default=1509)
     arguments.add_argument("--json", type=Path)
-    arguments.add_argument("--inside", choices=OURS | WAYS, help=argparse.SUPPRESS)
+    arguments.add_argument("--inside", choices=OURS | WAYS | WHOLE, help=argparse.SUPPRESS)
     arguments.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     chosen = arguments.parse_args()
     if chosen.inside:

@@ -157,6 +157,11 @@ def features_rows(parts: Found) -> list[Row]:
     return [
         Row(work, *on_both(found, "same columns"), peers, ratios),
         Row("The same, peers on two cores too", NOTHING, on_both(found, "same columns")[1], *of_two),
+        Row(
+            "All 158 columns of Alpha158, the same unit",
+            *on_both(found, "Alpha158"),
+            *compared({"qlib": at(found, "Alpha158 of qlib") or {}}, "1 core (M/s)", "ratio, 1 core"),
+        ),
         Row(every, *on_both(found, "every feature")),
         Row(
             f"All of them for one more day of {figure(at(found, 'instruments'))} instruments, ms",

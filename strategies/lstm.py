@@ -15,7 +15,7 @@ FEATURES = (
 
 STRATEGY = Strategy(
     name="lstm",
-    description="Ranks instruments by a small LSTM over 24 bars of 16 features; long the best fifth, short the worst; each week.",
+    description="Ranks instruments by a small LSTM over 24 bars; long the best fifth, short the worst; each week.",
     features=FEATURES,
     model=Deep(LSTM(lookback=24, hidden=32, layers=1), training=Training(epochs=4, batch=512, patience=2), max_samples=100_000),
     signal=Rank(horizon=5, long=0.2, short=0.2, keep=0.4),

@@ -9,7 +9,6 @@ import pytest
 from quantdesk.domain.errors import StrategyError
 from quantdesk.domain.forecast import LEVELS, Forecast, Forecasts
 from quantdesk.domain.panel import Panel
-from quantdesk.domain.ports import Forecaster
 from quantdesk.evaluation.blindness import check_blindness
 from quantdesk.evaluation.splits import Split
 from quantdesk.evaluation.walk_forward import OutOfSample
@@ -32,9 +31,7 @@ class Live:
 
 
 def check(shift: float) -> None:
-    learned = OutOfSample(
-        Forecasts(PANEL.times, PANEL.symbols, (5,), QUANTILES), np.arange(40), np.zeros(1), cast(Forecaster, None)
-    )
+    learned = OutOfSample(Forecasts(PANEL.times, PANEL.symbols, (5,), QUANTILES), np.arange(40), np.zeros(1), ())
     check_blindness(cast(FittedStrategy, Live(shift)), PANEL, learned, Split(np.arange(10), np.arange(10, 40)))
 
 

@@ -45,7 +45,7 @@ def noise_world(seed: int, lean: float, n: int = 200, n_instruments: int = 12) -
     targets = np.full(said.shape, np.nan)
     centred = said[::5] - said[::5].mean(axis=1, keepdims=True)
     targets[::5] = centred / np.abs(centred).sum(axis=1, keepdims=True)
-    learned = OutOfSample(forecasts, np.arange(START, n), np.zeros(1), None)  # type: ignore[arg-type]
+    learned = OutOfSample(forecasts, np.arange(START, n), np.zeros(1), ())
     return learned, labels[START:], targets, Setting(panel, START, Costs(), UNLIMITED, 1e6)
 
 

@@ -83,7 +83,7 @@ def walk(seed: int, n_times: int, n: int, drift: float = 0.0) -> Float64:
 def studied(seed: int) -> tuple[Robustness, Backtest, World]:
     panel = random_world(seed, 160, 6)
     strategy = strategy_of(Rank(horizon=5, keep=0.4), VolatilityScaled(lookback_bars=15))
-    learned = OutOfSample(forecasts_on(panel, 20), np.arange(20, 160), np.zeros(1), Still())
+    learned = OutOfSample(forecasts_on(panel, 20), np.arange(20, 160), np.zeros(1), (Still(),))
     setting = Setting(panel, 20, Costs(), strategy.limits, 1e6)
     traded = backtest("small", Rehearsed(strategy, learned.forecasts), setting)
     found = robustness(strategy, learned, traded, setting, Plan(Path("/nowhere"), seed=3))

@@ -122,7 +122,7 @@ def _evidence(made: Rehearsal, plan: Plan, run_id: str, before: list[Trial], tel
 
 def _explanation(made: Rehearsal, plan: Plan, tell: Tell) -> Explanation | None:
     tell("explaining", 0, 1)
-    taught = [Taught(made.learned.last, made.splits[-1].test)]
+    taught = [Taught(one, split.test) for one, split in zip(made.learned.learned, made.splits, strict=True)]
     return explain(taught, made.dataset, made.dataset.horizons.index(made.strategy.horizon), plan.seed)
 
 

@@ -29,8 +29,8 @@ class OutOfSample:
         Their row positions in the dataset.
     importance : Float64
         Mean over folds (n_features,).
-    last : Forecaster
-        What the last fold learned.
+    learned : tuple of Forecaster
+        What each fold learned.
     spent : tuple of Spent
         What learning took, fold by fold.
     """
@@ -38,8 +38,13 @@ class OutOfSample:
     forecasts: Forecasts
     rows: Ints
     importance: Float64
-    last: Forecaster
+    learned: tuple[Forecaster, ...]
     spent: tuple[Spent, ...] = ()
+
+    @property
+    def last(self) -> Forecaster:
+        """Return what the last fold learned."""
+        return self.learned[-1]
 
 
 class _Lesson(NamedTuple):
@@ -53,7 +58,7 @@ class _Fold(NamedTuple):
     quantiles: Float64
     importance: Float64
     spent: Spent
-    forecaster: Forecaster | None
+    forecaster: Forecaster
 
 
 def walk_forward(
@@ -69,12 +74,11 @@ def walk_forward(
     lesson = _Lesson(model, dataset, seed, tuple(int(split.test[0]) for split in splits))
     with telling(tell):
         folds = compute.map(_learn, lesson, splits, on, tell, "learning")
-    last, spent = folds[-1].forecaster, tuple(fold.spent for fold in folds)
-    assert last is not None
+    learned, spent = tuple(fold.forecaster for fold in folds), tuple(fold.spent for fold in folds)
     importance = np.mean([fold.importance for fold in folds], axis=0)
     rows = np.concatenate([split.test for split in splits])
     forecasts = Forecasts(dataset.times[rows], dataset.symbols, dataset.horizons, _joined(folds))
-    return OutOfSample(forecasts, rows, importance, last, spent)
+    return OutOfSample(forecasts, rows, importance, learned, spent)
 
 
 def _joined(folds: list[_Fold]) -> Float64:
@@ -100,8 +104,7 @@ def _learn(lesson: _Lesson, split: Split) -> _Fold:
         forecaster = lesson.model.fit(lesson.dataset.take(_as_slice(split.train)), lesson.seed)
     spent = Spent(time.perf_counter() - began, tuple(trainings))
     quantiles = forecast_rows(forecaster, lesson.dataset, split.test).quantiles
-    # Only the last fold's forecaster is asked for again, and they can be large.
-    return _Fold(quantiles, forecaster.importance(), spent, forecaster if fold == n_folds - 1 else None)
+    return _Fold(quantiles, forecaster.importance(), spent, forecaster)
 
 
 def forecast_rows(forecaster: Forecaster, dataset: Dataset, rows: Ints) -> Forecasts:
