@@ -53,7 +53,7 @@ def networks() -> dict[str, tuple[Network, bool, Training]]:
         "DLinear": (DLinear(LOOKBACK), True, replace(alone, batch=7 * 32, epochs=7, learning_rate=5e-3)),
         "PatchTST": (patch, True, alone),
         "TSMixer": (Reversible(mixer), False, replace(quick, epochs=20, batch=32, learning_rate=5e-4)),
-        "Transformer": (Reversible(Transformer(LOOKBACK, width=32, layers=2, dropout=0.2)), False, quick),
+        "Transformer": (Reversible(Transformer(LOOKBACK, width=32, layers=1, dropout=0.0)), False, replace(quick, epochs=6)),
         "LSTM": (Reversible(LSTM(LOOKBACK, hidden=64, layers=1)), False, quick),
     }
 

@@ -1,6 +1,6 @@
 """Set every network beside ridge regression and boosted trees: the same samples, walk-forward, after costs, several seeds.
 
-Every model reads the same features, learns from the same 30,000 samples a fold at the times at which the strategy decides,
+Every model reads the same features, learns from the same samples of each fold at the times at which the strategy decides,
 and feeds the same rule, sizing, calendar, limits and costs; networks pass over their samples three times. Nothing was
 tuned on these markets. All runs count as trials of one search.
 
@@ -59,7 +59,6 @@ from quantdesk.portfolio.sizing import VolatilityScaled
 from quantdesk.signals.rank import Rank
 from quantdesk.strategy import Rehearsed, Strategy
 
-SAMPLES = 30_000
 TRAINING = Training(epochs=3, batch=256, patience=0, device="cpu")
 DAILY = (
     *("return_1", "return_5", "return_20", "momentum_60", "momentum_252_21", "ma_distance_30", "rsi_14", "overnight_gap"),
@@ -83,6 +82,7 @@ class Contest:
     rebalance: Any
     walk: WalkForward
     lookback: int
+    samples: int
 
     def strategy(self, name: str, model: Model) -> Strategy:
         """Choose the parts; only the model differs."""
@@ -92,8 +92,8 @@ class Contest:
 
 
 CONTESTS = {
-    "daily": Contest(DAILY, (1, 5, 10, 20), 5, "weekly", WalkForward(753, 252, embargo_bars=5), 24),
-    "intraday": Contest(INTRADAY, (1, 3, 12), 12, "hourly", WalkForward(8_800, 4_418, embargo_bars=12), 24),
+    "daily": Contest(DAILY, (1, 5, 10, 20), 5, "weekly", WalkForward(753, 252, embargo_bars=5), 24, 30_000),
+    "intraday": Contest(INTRADAY, (1, 3, 12), 12, "hourly", WalkForward(8_800, 4_418, embargo_bars=12), 24, 20_000),
 }
 
 
@@ -116,10 +116,11 @@ def networks(lookback: int) -> dict[str, Network]:
     }
 
 
-def models(lookback: int) -> dict[str, Model]:
+def models(contest: Contest) -> dict[str, Model]:
     """Name every model of the contest, the simple ones first."""
-    simple: dict[str, Model] = {"Ridge": Ridge(max_samples=SAMPLES), "LightGBM": LightGBM(max_samples=SAMPLES)}
-    return simple | {name: Deep(network, None, TRAINING, True, SAMPLES) for name, network in networks(lookback).items()}
+    n = contest.samples
+    simple: dict[str, Model] = {"Ridge": Ridge(max_samples=n), "LightGBM": LightGBM(max_samples=n)}
+    return simple | {name: Deep(network, None, TRAINING, True, n) for name, network in networks(contest.lookback).items()}
 
 
 class World(NamedTuple):
@@ -165,7 +166,7 @@ def world(panel: Panel, contest: Contest) -> World:
 
 def run(world: World, task: Task) -> Run:
     """Learn fold by fold, then trade."""
-    model, began = models(world.contest.lookback)[task.name], time.process_time()
+    model, began = models(world.contest)[task.name], time.process_time()
     made = [_fold(world, model, task.seed, split) for split in world.splits]
     seconds = time.process_time() - began
     quantiles = np.concatenate(made)
@@ -298,7 +299,7 @@ def describe(world: World, asked: argparse.Namespace) -> dict[str, Any]:
         "folds": len(world.splits),
         "horizon": world.contest.horizon,
         "rebalance": world.contest.rebalance,
-        "samples": SAMPLES,
+        "samples": world.contest.samples,
         "epochs": TRAINING.epochs,
         "n_features": len(data.feature_names),
         "lookback": world.contest.lookback,
@@ -322,7 +323,7 @@ def main() -> None:
         asked.page[0].write_text(page([json.loads(path.read_text()) for path in asked.page[1:]]))
         return
     held = world(store.load(asked.data, Path(os.environ["DESK_HOME"])), CONTESTS[asked.market])
-    names = asked.only or list(models(held.contest.lookback))
+    names = asked.only or list(models(held.contest))
     # A model without chance in it runs once.
     tasks = [Task(name, seed) for seed in range(asked.seeds) for name in names if seed == 0 or name != "Ridge"]
     print(json.dumps(describe(held, asked)), flush=True)
