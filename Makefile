@@ -12,7 +12,7 @@ run: $(VENV)/ready ## Install, then evaluate a strategy on real prices, offline
 
 test: lint types layers unit ## Install, then check style, types, layers and behaviour
 
-bench: $(VENV)/ready ## Measure what is claimed about speed, beside peers in environments of their own (12 minutes)
+bench: $(VENV)/ready ## Measure what is claimed about speed, beside peers in environments of their own (15 minutes)
 	@$(BIN)/python benchmarks/bench.py
 
 lint: $(VENV)/ready-dev

@@ -9,7 +9,7 @@ import pytest
 
 from quantdesk.domain.errors import DeskError, LedgerError
 from quantdesk.evaluation.verdict import HEADLINES
-from quantdesk.registry import Promotions, Trial, Trials, environment, fingerprint_code, run_id
+from quantdesk.registry import NO_TWINS, Promotions, Trial, Trials, environment, fingerprint_code, run_id
 
 
 def trial(number: int, data: str = "data") -> Trial:
@@ -171,6 +171,15 @@ def test_a_run_without_evidence_is_not_promoted_without_a_reason(verdict: str, r
         Promotions(home).promote("abcdef", reason)
     assert "--override" in raised.value.action
     assert Promotions(home).made() == []
+
+
+def test_a_run_with_evidence_but_without_twins_needs_a_reason_that_is_kept(home: Path) -> None:
+    judged(home, "abcdef", f"{EVIDENCE}; {NO_TWINS}")
+    with pytest.raises(DeskError, match="--placebo") as raised:
+        Promotions(home).promote("abcdef")
+    assert "with twins run" in str(raised.value)
+    promotion = Promotions(home).promote("abcdef", "on a paper account")
+    assert (promotion.grade, promotion.reason) == ("evidence", "on a paper account")
 
 
 def test_a_reason_overrides_the_verdict_and_is_kept(home: Path) -> None:

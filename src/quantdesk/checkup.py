@@ -28,7 +28,18 @@ class Finding:
 
 def examine(settings: "Settings") -> list[Finding]:
     """Look at interpreter, packages, memory, disk and the desk's folder."""
-    looks: tuple[Callable[[Settings], Finding], ...] = (_python, _packages, _boosting, _cores, _memory, _home, _disk, _sample)
+    looks: tuple[Callable[[Settings], Finding], ...] = (
+        _python,
+        _packages,
+        _boosting,
+        _networks,
+        _cluster,
+        _cores,
+        _memory,
+        _home,
+        _disk,
+        _sample,
+    )
     return [look(settings) for look in looks]
 
 
@@ -46,6 +57,20 @@ def _packages(_: "Settings") -> Finding:
 def _boosting(_: "Settings") -> Finding:
     found = [f"{name} {_version(name)}" for name in ("lightgbm", "xgboost", "xgboost-cpu") if _version(name)]
     return Finding("boosted trees", ", ".join(found) or "none", len(found) >= 2)
+
+
+def _networks(_: "Settings") -> Finding:
+    return _extra("networks", "torch", "deep")
+
+
+def _cluster(_: "Settings") -> Finding:
+    return _extra("clusters", "ray", "cluster")
+
+
+def _extra(what: str, package: str, extra: str) -> Finding:
+    # Told from its metadata: to import it takes seconds. The desk is well without it.
+    found = _version(package)
+    return Finding(what, f"{package} {found}" if found else f"no {package}: pip install 'quantdesk[{extra}]'", True)
 
 
 def _cores(_: "Settings") -> Finding:

@@ -19,6 +19,9 @@ from quantdesk.domain.errors import DeskError, LedgerError
 GRADES = {"weak evidence of an edge": "weak", "evidence of an edge": "evidence"}
 """Grade by the first words of a verdict; any other words are no evidence."""
 
+NO_TWINS = "no twins of the data were run: --placebo"
+"""A verdict that ends so was not held against markets where there is nothing to earn."""
+
 LEAST_REASON = 10
 """Characters of a reason worth keeping."""
 
@@ -57,6 +60,11 @@ class Trial:
     def grade(self) -> str:
         """Read ``none``, ``weak`` or ``evidence`` off the verdict's first words."""
         return GRADES.get(self.verdict.partition(":")[0], "none")
+
+    @property
+    def is_enough(self) -> bool:
+        """Tell whether it may trade on its verdict alone: evidence, also beside twins without an edge."""
+        return self.grade == "evidence" and not self.verdict.endswith(NO_TWINS)
 
 
 @dataclass(frozen=True)
@@ -205,26 +213,26 @@ class Promotions:
         run_id : str
             The run, or the beginning of its id.
         reason : str
-            Why, where its verdict is no evidence of an edge.
+            Why, where its verdict is no evidence of an edge, or no twins were run.
 
         Raises
         ------
         DeskError
-            If there is no such run, or its verdict is less than evidence and the reason shorter than 10 characters.
+            If there is no such run, or its verdict is not enough and the reason shorter than 10 characters.
         LedgerError
             If a row of either ledger was edited or removed.
         """
         made = {trial.run_id: trial for trial in self._trials.made()}
         trial = made[whole_run_id(run_id, made)]
         reason = reason.strip()
-        if trial.grade != "evidence" and len(reason) < LEAST_REASON:
+        if not trial.is_enough and len(reason) < LEAST_REASON:
             raise DeskError(
                 f"run {trial.run_id} of {trial.name} on {trial.data_name} found: {trial.verdict}",
-                "evidence of an edge",
+                "evidence of an edge, with twins run",
                 f"leave it, or pass --override with the reason, {LEAST_REASON} characters or more; it is kept for good",
             )
         self.made()
-        override = "" if trial.grade == "evidence" else reason
+        override = "" if trial.is_enough else reason
         promotion = Promotion(trial.run_id, trial.strategy, trial.name, trial.data_name, trial.grade, override, _now())
         self._chain.append(vars(promotion))
         return promotion

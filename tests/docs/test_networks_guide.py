@@ -9,10 +9,10 @@ import pytest
 
 pytest.importorskip("torch")
 
-from quantdesk.data.sources.synthetic import Synthetic  # noqa: E402
-from quantdesk.features import dataset as datasets  # noqa: E402
-from quantdesk.models.deep import Deep  # noqa: E402
-from quantdesk.models.training import Training  # noqa: E402
+from quantdesk.data.sources.synthetic import Synthetic
+from quantdesk.features import dataset as datasets
+from quantdesk.models.deep import Deep
+from quantdesk.models.training import Training
 
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "guides" / "networks.md"
 

@@ -47,7 +47,7 @@ def test_answers_are_those_of_the_whole_history() -> None:
     forecaster, whole = Told(lookback=3), dataset(SMALL, 1)
     asked = ask(forecaster)
     rows = np.flatnonzero(np.isin(whole.times, asked.times))
-    expected = forecaster.forecast(whole).quantiles[rows, :, 0] / asked.unit[..., None]
+    expected = forecaster.forecast(whole).quantiles[rows, :, 0]
     assert asked.answers(asked.features) == pytest.approx(expected)
 
 
@@ -115,7 +115,7 @@ def test_skill_is_the_rank_correlation_and_loss_the_pinball_loss() -> None:
     mean, labels = random.normal(size=(2, 3, 9))
     labels[1, 4] = np.nan
     quantiles = mean[..., None] + np.array([-2.0, -1.5, -0.5, 0.0, 0.5, 1.5, 2.0])
-    found = score(quantiles, labels, True)
+    found = score(quantiles, labels, np.full((3, 9), 2.0), True)
     assert found.skill[0] == pytest.approx(spearmanr(mean[0], labels[0]).statistic)
     known = np.arange(9) != 4
     assert found.skill[1] == pytest.approx(spearmanr(mean[1, known], labels[1, known]).statistic)
@@ -124,20 +124,34 @@ def test_skill_is_the_rank_correlation_and_loss_the_pinball_loss() -> None:
         for i in range(9)
         for k, level in enumerate(LEVELS)
     ]
-    assert found.loss[0] == pytest.approx(np.mean(by_hand))
+    assert found.loss[0] == pytest.approx(np.mean(by_hand) / 2.0)
+
+
+def test_returns_are_ranked_and_not_returns_in_units_of_volatility() -> None:
+    from scipy.stats import spearmanr
+
+    random = np.random.default_rng(4)
+    mean, labels = random.normal(size=(2, 3, 9))
+    unit = random.uniform(0.1, 5.0, size=(3, 9))
+    quantiles = np.repeat(mean[..., None], 7, axis=-1)
+    found = score(quantiles, labels, unit, True)
+    assert found.skill == pytest.approx([spearmanr(*pair).statistic for pair in zip(mean, labels, strict=True)])
+    in_units = score(quantiles / unit[..., None], labels / unit, np.ones((3, 9)), True)
+    assert found.loss == pytest.approx(in_units.loss)
+    assert found.skill != pytest.approx(in_units.skill)
 
 
 def test_with_few_instruments_skill_is_the_rank_correlation_of_all_samples() -> None:
     from scipy.stats import spearmanr
 
     mean, labels = np.random.default_rng(1).normal(size=(2, 40, 2))
-    found = score(np.repeat(mean[..., None], 7, axis=-1), labels, False)
+    found = score(np.repeat(mean[..., None], 7, axis=-1), labels, np.ones((40, 2)), False)
     assert found.skill.mean() == pytest.approx(spearmanr(mean.ravel(), labels.ravel()).statistic)
 
 
 def test_forecasts_that_tell_no_instruments_apart_have_no_skill() -> None:
     labels = np.random.default_rng(2).normal(size=(4, 9))
-    assert (score(np.zeros((4, 9, 7)), labels, True).skill == 0).all()
+    assert (score(np.zeros((4, 9, 7)), labels, np.ones((4, 9)), True).skill == 0).all()
 
 
 def test_where_nothing_was_asked_nothing_is_scored() -> None:

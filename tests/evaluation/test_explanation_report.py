@@ -9,7 +9,7 @@ import pytest
 
 from quantdesk.domain.arrays import Float64
 from quantdesk.domain.attention import Attention
-from quantdesk.evaluation.explanation.findings import Explanation, Fall, Family, Flow
+from quantdesk.evaluation.explanation.findings import Explanation, Fall, Family, Flow, Record
 from quantdesk.evaluation.explanation.summary import arrays, summary
 from quantdesk.evaluation.explanation.words import words
 from quantdesk.evaluation.report.explanation import section
@@ -95,6 +95,32 @@ def test_many_features_are_counted_rather_than_listed() -> None:
     assert "and 2 more" in said
 
 
+def test_the_skill_of_the_times_looked_at_stands_beside_that_of_the_whole_record() -> None:
+    said = words(replace(made({2: 0.06, 15: 0.08}, (2, 15)), record=Record(0.04, 2.5)))
+    assert "the rank IC of 0.050 at the 40 times looked at (0.040 over the whole record)." in said[0]
+    assert said[-1].endswith("the skill as a whole is more than noise.")
+
+
+@pytest.mark.parametrize("t", [2.0, 0.1, -4.0, float("nan")])
+def test_where_the_whole_record_has_no_skill_none_is_claimed(t: float) -> None:
+    said = words(replace(made({2: 0.06, 14: 0.05, 15: 0.08}, (2, 14, 15)), record=Record(0.001, t)))
+    assert said[0].startswith("1 of 14 features is more than noise at the times looked at: column_2")
+    assert said[0].endswith("over the whole record there is no skill, so this says nothing.")
+    assert "(0.050) is more than noise at the times looked at." in said[1]
+    nothing = "at the times looked at; over the whole record there is no skill, so this says nothing."
+    assert said[-1] == f"All features shuffled at once take away 0.080 {nothing}"
+
+
+def test_a_feature_more_than_noise_whose_family_is_not_is_no_evidence_by_itself() -> None:
+    said = words(made({3: 0.06, 14: 0.004, 15: 0.08}, (3, 15)))
+    assert said[1].startswith("But shuffled together with what resembles it (column_4), column_3 takes away 0.004")
+    assert "no evidence for a feature by itself" in said[1]
+    both = " ".join(words(made({3: 0.06, 4: 0.05, 14: 0.004}, (3, 4))))
+    assert "But shuffled together with one another, column_3 and column_4 take away 0.004" in both
+    assert "no evidence" not in " ".join(words(made({3: 0.06, 14: 0.07}, (3, 14))))
+    assert "no evidence" not in " ".join(words(made({2: 0.06, 14: 0.004}, (2,))))
+
+
 def test_too_few_times_are_called_too_few() -> None:
     of = replace(made({2: 0.05}, (2,)), times=TIMES[:4], n_blocks=4)
     assert words(of) == ("Only 4 times a horizon apart can be looked at: too few to tell any feature from noise.",)
@@ -133,6 +159,18 @@ def test_what_the_network_looked_at_comes_with_a_warning() -> None:
     assert "Jain &amp; Wallace 2019" in text
     assert "Share of attention" in text
     assert "Even weights would be 7.1" in text
+
+
+@pytest.mark.parametrize(("most", "is_even"), [(1.09, True), (1.12, False)])
+def test_attention_near_even_is_said_to_be_indistinguishable_from_it(most: float, is_even: bool) -> None:
+    lags = np.full((40, 20), (20.0 - most) / 19.0 / 20.0)
+    lags[:, 3] = most / 20.0
+    text = seen(replace(made({}), attention=Attention(lags, None)))
+    assert ("indistinguishable from even" in text) == is_even
+
+
+def test_what_is_left_out_has_a_dot_in_the_legend_too() -> None:
+    assert re.search(r"border-radius:50%[^>]*></i>left out instead of shuffled</span></p>", section(made({})))
 
 
 @pytest.mark.parametrize("part", ["lags", "features"])

@@ -20,8 +20,8 @@ from quantdesk.evaluation.leaks import check as checks
 from quantdesk.evaluation.leaks.blind import moments
 from quantdesk.evaluation.leaks.check import check, check_study
 from quantdesk.evaluation.leaks.compare import first_difference
+from quantdesk.evaluation.leaks.echoes import ECHO
 from quantdesk.evaluation.leaks.gauntlet import gauntlet, plants
-from quantdesk.evaluation.leaks.labels import ECHO
 from quantdesk.evaluation.leaks.leak import Leak
 from quantdesk.evaluation.leaks.plants.ground import lagged, market, strategy, study_of
 from quantdesk.evaluation.leaks.plants.joins import filings

@@ -1,6 +1,7 @@
 """What learning took: heard while it lasts, recorded afterwards, and never compared."""
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -85,7 +86,20 @@ def test_the_report_shows_a_row_a_fold_where_networks_were_trained(tmp_path: Pat
     assert text.count('<th scope="row">') == 3
     plain = text.replace("\N{NARROW NO-BREAK SPACE}", " ")
     assert "Learning took 103.0 s in 2 folds, the longest 62.0 s." in plain
-    assert '<th scope="row">Fold 2</th><td>62.0 s</td><td>8</td><td>5,000</td><td>cuda</td><td>0.011</td><td>0.02</td>' in plain
+    assert (
+        '<th scope="row">Fold 2</th><td>62.0 s</td><td>8</td><td>3</td><td>0.5</td><td>5,000</td><td>cuda</td><td>0.011</td>'
+        in plain
+    )
+
+
+def test_the_report_shows_the_epoch_that_was_kept_and_its_validation_loss() -> None:
+    other = replace(EFFORT, best_epoch=0, curve=((0.4, 0.3), (0.3, 0.6)))
+    unjudged = replace(EFFORT, curve=((0.4, math.nan),) * 4)
+    text = learning((Spent(1.0, (EFFORT,)), Spent(1.0, (EFFORT, unjudged, other)), Spent(1.0, (unjudged,)), Spent(1.0)))
+    assert '<th scope="col">Best epoch</th><th scope="col">Validation loss</th>' in text
+    assert "<td>4</td><td>3</td><td>0.5</td>" in text
+    assert "<td>12</td><td>1 to 3</td><td>0.3 to 0.5</td>" in text
+    assert "<td>4</td><td>–</td><td>–</td>" in text
 
 
 def test_without_networks_it_is_one_sentence_and_without_folds_nothing() -> None:

@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quantdesk.domain.errors import DeskError
+from quantdesk.evaluation.leaks.echoes import Echo
 from quantdesk.evaluation.outcome import ForecastScores, Performance, Verdict
 from quantdesk.evaluation.significance import Significance
-from quantdesk.evaluation.verdict import CONFIDENCE, HEADLINES, SURVIVORS_ONLY, chance, judge
+from quantdesk.evaluation.verdict import CONFIDENCE, HEADLINES, SURVIVORS_ONLY, TOO_GOOD, chance, judge
+from quantdesk.registry import NO_TWINS
 
 NAN = float("nan")
 PERFORMANCE = Performance(0.10, 0.10, 1.0, 1.5, 2.0, 0.1, 12.0, 0.52, 1000, 252.0)
@@ -28,15 +30,19 @@ def judged(
     baselines: dict[str, float] | None = None,
     caveats: tuple[str, ...] = (),
     twins: tuple[float, ...] = (),
+    gross: float | None = None,
+    scores: ForecastScores = SCORES,
+    echoes: tuple[Echo, ...] = (),
+    bars_per_year: float = 252.0,
 ) -> Verdict:
     return judge(
         replace(PERFORMANCE, sharpe=sharpe),
-        replace(PERFORMANCE, sharpe=sharpe + 0.5, annual_return=0.13),
+        replace(PERFORMANCE, sharpe=sharpe + 0.5 if gross is None else gross, annual_return=0.13, bars_per_year=bars_per_year),
         replace(SIGNIFICANCE, sharpe=sharpe, deflated_sharpe=net),
         replace(SIGNIFICANCE, deflated_sharpe=alpha, probabilistic_sharpe=alpha_alone),
         {name: replace(PERFORMANCE, sharpe=value) for name, value in (baselines or BASELINES).items()},
-        SCORES,
-        replace(EVIDENCE, placebos=placebos(*twins) if twins else None),
+        scores,
+        replace(EVIDENCE, placebos=placebos(*twins) if twins else None, echoes=echoes),
         caveats,
     )
 
@@ -164,3 +170,37 @@ def test_a_loss_is_not_told_how_long_it_needs() -> None:
 @pytest.mark.parametrize(("probability", "words"), [(1.0, "over 99 %"), (0.0, "under 1 %"), (0.99, "99 %"), (0.504, "50 %")])
 def test_certainty_is_never_claimed(probability: float, words: str) -> None:
     assert chance(probability) == words
+
+
+LEAK = Echo("feature volume_ratio_20", 0.96, "its label")
+RANKED = replace(SCORES, n_samples=10_000, rank_ic_mean=0.38)
+
+
+def test_a_feature_that_knows_what_follows_leaves_no_evidence_whatever_was_earned() -> None:
+    verdict = judged(sharpe=12.6, gross=14.0, echoes=(LEAK,))
+    assert verdict.grade == "none"
+    assert "feature volume_ratio_20 is correlated 0.96 with its label" in verdict.headline
+    assert verdict.reasons[0].startswith("Feature volume_ratio_20 is correlated 0.96")
+    assert "desk leakcheck" in verdict.reasons[0]
+    assert judged(sharpe=-1.0, echoes=(LEAK,)).reasons[0] == verdict.reasons[0]
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_rank_ic_that_no_market_gives_is_weak_at_best(sign: float) -> None:
+    verdict = judged(scores=replace(RANKED, rank_ic_mean=0.26 * sign))
+    assert (verdict.grade, TOO_GOOD in verdict.headline) == ("weak", True)
+    assert "desk leakcheck" in verdict.reasons[0]
+    assert judged(scores=replace(RANKED, rank_ic_mean=0.25 * sign)).grade == "evidence"
+    assert judged(scores=replace(RANKED, n_samples=9_400)).grade == "evidence"
+    assert judged(sharpe=-1.0, scores=RANKED).grade == "none"
+
+
+def test_a_sharpe_ratio_of_daily_bars_that_no_market_gives_is_weak_at_best() -> None:
+    assert judged(gross=8.1).grade == judged(gross=8.1, bars_per_year=365.25).grade == "weak"
+    assert judged(gross=8.0).grade == judged(gross=8.1, bars_per_year=2000.0).grade == "evidence"
+
+
+def test_evidence_without_twins_says_so_and_with_them_does_not() -> None:
+    assert judged().headline.endswith(NO_TWINS)
+    assert NO_TWINS not in judged(twins=(0.2,)).headline
+    assert NO_TWINS not in judged(net=0.94).headline

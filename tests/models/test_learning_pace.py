@@ -6,10 +6,10 @@ from quantdesk.domain.progress import telling
 from quantdesk.models.learning.pace import duration, rate, tell_pace
 
 
-def words(epoch: int, step: int, loss: float, seconds: float) -> tuple[str, int, int]:
+def words(epoch: int, step: int, loss: float, seconds: float, judged: float = math.nan) -> tuple[str, int, int]:
     heard: list[tuple[str, int, int]] = []
     with telling(lambda *told: heard.append(told)):
-        tell_pace(epoch, 20, step, 10, loss, 12_300, seconds)
+        tell_pace(epoch, 20, step, 10, loss, 12_300, seconds, judged)
     return heard[0]
 
 
@@ -20,6 +20,11 @@ def test_a_training_says_its_epoch_loss_speed_and_the_time_that_is_left() -> Non
 
 def test_before_the_first_step_there_is_only_the_epoch() -> None:
     assert words(0, 0, math.nan, seconds=0.1) == ("epoch 1 of 20", 0, 200)
+
+
+def test_after_an_epoch_the_loss_of_the_validation_span_stands_beside() -> None:
+    told, *_ = words(2, 5, 0.412, seconds=2.5, judged=0.345)
+    assert told == "epoch 3 of 20, loss 0.412 (validation 0.345), 12.3 k samples/s, 18 s left"
 
 
 @pytest.mark.parametrize(

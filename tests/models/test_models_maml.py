@@ -187,7 +187,7 @@ def test_what_cannot_be_adapted_is_refused() -> None:
         MetaLearned(NETWORK, training=Training(validation_share=0))
     with pytest.raises(StrategyError, match="2 processes"):
         MetaLearned(MLP(2), training=Training(n_processes=2))
-    with pytest.raises(StrategyError, match="0 shots"):
+    with pytest.raises(StrategyError, match="shots is 0"):
         Adaptation(shots=0)
     with pytest.raises(DataError, match="samples"):
         MetaLearned(NETWORK, training=TINY).fit(source().rows(0, 3), 0)

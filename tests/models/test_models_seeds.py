@@ -75,5 +75,5 @@ def test_each_member_is_heard_as_one_of_them() -> None:
 
 
 def test_no_members_are_refused() -> None:
-    with pytest.raises(StrategyError, match="0 members"):
+    with pytest.raises(StrategyError, match=r"Seeds\.n is 0"):
         Seeds(Drawn(), n=0)

@@ -49,6 +49,21 @@ def test_useless_models_score_what_they_do_on_the_later_half() -> None:
     assert relative["zero"].mse == pytest.approx(0.95, abs=0.04)
 
 
+def test_what_is_known_as_a_forecast_has_its_loss_under_huber_as_networks_are_trained_by() -> None:
+    torch = pytest.importorskip("torch", reason="networks need the extra `deep`")
+    from quantdesk.models.learning.fit import Lesson
+    from quantdesk.models.learning.losses import Huber
+
+    rows, targets = (
+        named(target_loss(world())),
+        torch.from_numpy(Lesson.of(world(), True, 0.5).targets[200:, :, 0]).reshape(-1, 1),
+    )
+    wanted = float(Huber()(torch.zeros(len(targets), 1, 1, dtype=torch.float64), targets, torch.zeros(len(targets))))
+    assert rows["zero"].huber == pytest.approx(wanted, rel=1e-9)
+    assert wanted < rows["zero"].mse / 2
+    assert rows["IC of 0.05"].huber is None
+
+
 def test_the_training_mean_knows_nothing_of_the_later_half() -> None:
     dataset = world()
     before = named(target_loss(dataset, demean=False))["training mean"]

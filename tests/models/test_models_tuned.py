@@ -143,5 +143,5 @@ def test_what_cannot_be_tuned_is_refused() -> None:
         Tuned(replace(MODEL, loss=RankIC())).fit(market(1.0), 0)
     with pytest.raises(StrategyError, match="validation span"):
         Tuned(replace(MODEL, training=Training(validation_share=0)))
-    with pytest.raises(StrategyError, match="0 steps"):
+    with pytest.raises(StrategyError, match="steps is 0"):
         Tuning(steps=0)

@@ -45,7 +45,8 @@ def verify(run: Run, as_json: Json = False) -> None:
 def promote(
     run: Run,
     override: Annotated[
-        str, typer.Option("--override", help="Why to let it trade although its verdict is no evidence; kept for good.")
+        str,
+        typer.Option("--override", help="Why to let it trade without evidence, or without twins (--placebo); kept for good."),
     ] = "",
     as_json: Json = False,
 ) -> None:
@@ -57,12 +58,12 @@ def promote(
     if as_json:
         print_json(vars(promotion))
         return
-    why = (
-        f"against its verdict ({promotion.grade}): {promotion.reason}"
-        if promotion.reason
-        else "its verdict is evidence of an edge"
-    )
+    why = f"{_against(promotion.grade)}: {promotion.reason}" if promotion.reason else "its verdict is evidence of an edge"
     out.print(f"promoted {promotion.name}, run {promotion.run_id} on {promotion.data_name}: {why}")
+
+
+def _against(grade: str) -> str:
+    return "without twins beside it" if grade == "evidence" else f"against its verdict ({grade})"
 
 
 def _said(value: "Value") -> str:

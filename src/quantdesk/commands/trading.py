@@ -15,7 +15,14 @@ if TYPE_CHECKING:
 Out = Annotated[Path | None, typer.Option("--out", help="Folder for the report and the JSON; by default under DESK_HOME/runs.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
 On = Annotated[str, typer.Option("--on", help="Where what can run side by side does so: local, ray, or ray://HOST:PORT.")]
-Workers = Annotated[int, typer.Option("--workers", help="Processes side by side; 0 takes one a core. No number depends on it.")]
+Workers = Annotated[
+    int,
+    typer.Option(
+        "--workers",
+        help="Processes side by side, for twins of the data and for folds on a cluster (here they run one after another); "
+        "0 takes one a core. No number depends on it.",
+    ),
+]
 
 
 class _Asked(NamedTuple):

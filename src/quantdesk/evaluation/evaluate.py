@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from quantdesk import registry
+from quantdesk.domain.arrays import Float64
 from quantdesk.domain.dataset import Dataset
 from quantdesk.domain.panel import Panel
 from quantdesk.domain.progress import Tell, silent
@@ -19,8 +20,9 @@ from quantdesk.evaluation import scores as score
 from quantdesk.evaluation import significance as luck
 from quantdesk.evaluation.backtest import at_no_cost, cost_curve, track_of
 from quantdesk.evaluation.evidence import Evidence, Placebos, Selection
-from quantdesk.evaluation.explanation.findings import Explanation
+from quantdesk.evaluation.explanation.findings import Explanation, Record
 from quantdesk.evaluation.explanation.study import Taught, explain
+from quantdesk.evaluation.leaks.echoes import echoes
 from quantdesk.evaluation.outcome import Evaluation, ForecastScores, Track
 from quantdesk.evaluation.placebo.placebo import earned, placebos
 from quantdesk.evaluation.placebo.shuffles import shuffles
@@ -84,13 +86,14 @@ def evaluate(
         before = tried_on(trials, receipt["data"], panel.name)
         evidence = _evidence(made, plan, run_id, before, tell)
         clock.lap("weighing evidence")
-        evidence = replace(evidence, explanation=_explanation(made, plan, tell))
+        forecast_scores = score.forecast_scores(made.learned.forecasts, *_outcomes(made))
+        evidence = replace(evidence, explanation=_explanation(made, forecast_scores, plan, tell))
         clock.lap("explaining")
         evidence = replace(evidence, placebos=_placebos(made, plan, tell))
         clock.lap("placebos")
     caveats = panel.caveats + unlisted_runs(plan.home, {run_id, *(trial.run_id for trial in trials)})
     caveats += fragile(evidence.robustness)[:MOST_CAVEATS]
-    evaluation = _judged(made, plan, run_id, receipt["data"], len(before) + 1, evidence, caveats)
+    evaluation = _judged(made, plan, run_id, receipt["data"], len(before) + 1, forecast_scores, evidence, caveats)
     if known is None:
         Trials(plan.home).add(_trial(strategy, evaluation))
     clock.lap("judging")
@@ -117,13 +120,21 @@ def _evidence(made: Rehearsal, plan: Plan, run_id: str, before: list[Trial], tel
         robustness=robustness(made.strategy, made.learned, made.traded, made.setting, plan, tell),
         shuffles=shuffles(made.learned, made.dataset.labels[rows], made.traded.targets, made.setting, horizon, seed=plan.seed),
         placebos=None,
+        echoes=echoes(made.dataset, made.setting.panel.fields["close"]),
     )
 
 
-def _explanation(made: Rehearsal, plan: Plan, tell: Tell) -> Explanation | None:
+def _outcomes(made: Rehearsal) -> tuple[Float64, Float64]:
+    rows = made.learned.rows
+    return made.dataset.labels[rows], made.dataset.scale[rows]
+
+
+def _explanation(made: Rehearsal, scores: tuple[ForecastScores, ...], plan: Plan, tell: Tell) -> Explanation | None:
     tell("explaining", 0, 1)
+    traded = scores_at(made.strategy.horizon, scores)
+    record = Record(traded.rank_ic_mean, traded.rank_ic_t) if np.isfinite(traded.rank_ic_mean) else None
     taught = [Taught(one, split.test) for one, split in zip(made.learned.learned, made.splits, strict=True)]
-    return explain(taught, made.dataset, made.dataset.horizons.index(made.strategy.horizon), plan.seed)
+    return explain(taught, made.dataset, made.dataset.horizons.index(made.strategy.horizon), plan.seed, record)
 
 
 def _placebos(made: Rehearsal, plan: Plan, tell: Tell) -> Placebos | None:
@@ -135,16 +146,21 @@ def _placebos(made: Rehearsal, plan: Plan, tell: Tell) -> Placebos | None:
 
 
 def _judged(
-    made: Rehearsal, plan: Plan, run_id: str, data: str, n_trials: int, evidence: Evidence, caveats: tuple[str, ...]
+    made: Rehearsal,
+    plan: Plan,
+    run_id: str,
+    data: str,
+    n_trials: int,
+    forecast_scores: tuple[ForecastScores, ...],
+    evidence: Evidence,
+    caveats: tuple[str, ...],
 ) -> Evaluation:
     strategy, dataset, learned, traded, setting = made.strategy, made.dataset, made.learned, made.traded, made.setting
     performance = score.performance(traded.track)
     gross = score.performance(track_of(traded.targets, at_no_cost(setting)))
     against = {name: score.performance(track) for name, track in made.beside.tracks.items()}
     net, alpha, beta = _weigh(evidence.selection, n_trials, traded.track, made.beside.tracks["equal weight"])
-    labels, scale = dataset.labels[learned.rows], dataset.scale[learned.rows]
-    forecast_scores = score.forecast_scores(learned.forecasts, labels, scale)
-    traded_scores = scores_at(strategy.horizon, forecast_scores)
+    (labels, scale), traded_scores = _outcomes(made), scores_at(strategy.horizon, forecast_scores)
     return Evaluation(
         run_id=run_id,
         strategy=strategy.name,

@@ -7,6 +7,7 @@ import numpy as np
 from quantdesk.domain.arrays import Bools, Float64
 from quantdesk.evaluation.comparison import Superiority
 from quantdesk.evaluation.explanation.findings import Explanation
+from quantdesk.evaluation.leaks.echoes import Echo
 from quantdesk.evaluation.overfitting import Overfitting
 from quantdesk.evaluation.resampling import Interval
 from quantdesk.evaluation.robustness.findings import Robustness
@@ -149,6 +150,8 @@ class Evidence:
         What the whole pipeline earns where there is nothing to earn; None where none was asked for.
     explanation : Explanation or None
         What the forecasts rest on; None where there is no feature, or no outcome to score them by.
+    echoes : tuple of Echo
+        Features that know what follows: where there is one, every other number is void.
     """
 
     selection: Selection
@@ -157,3 +160,4 @@ class Evidence:
     shuffles: Shuffles
     placebos: Placebos | None
     explanation: Explanation | None = None
+    echoes: tuple[Echo, ...] = ()

@@ -98,5 +98,5 @@ def rehearse(strategy: Strategy, panel: Panel, plan: Plan, clock: Clock, tell: T
 
 
 def _of_folds(plan: Plan) -> Compute:
-    # On one machine a model uses the cores by itself; on a cluster each fold has a place of its own.
+    # On one machine folds run one after another, so that a model may use every core; on a cluster they run side by side.
     return replace(plan.compute, workers=1) if plan.compute.on == "local" else plan.compute

@@ -6,8 +6,10 @@ import numpy as np
 
 from quantdesk.domain.errors import DeskError
 from quantdesk.evaluation.evidence import Evidence, Placebos, Selection
+from quantdesk.evaluation.leaks.echoes import Echo
 from quantdesk.evaluation.outcome import ForecastScores, Performance, Verdict
 from quantdesk.evaluation.significance import Significance
+from quantdesk.registry import NO_TWINS
 
 CONFIDENCE = 0.95
 """A deflated Sharpe ratio at or above this counts as evidence."""
@@ -17,6 +19,14 @@ SURVIVORS_ONLY = "survivors only"
 
 PASSIVE = ("buy and hold", "equal weight")
 """Baselines that decide nothing; the others follow the strategy's own rule with a simpler model."""
+
+BEST_RANK_IC, LEAST_RANKED = 0.25, 10
+"""No market lets itself be ranked better, where this many instruments a bar are ranked."""
+
+BEST_SHARPE, DAILY = 8.0, 366.0
+"""Before costs, at this many bars a year or fewer: no rule of daily bars is known to earn more."""
+
+TOO_GOOD = "too good to be true for a market: look for a leak (desk leakcheck)"
 
 HEADLINES = {
     "none": "no evidence of an edge",
@@ -42,7 +52,8 @@ def judge(
     is left once the market is taken out beats zero at 0.95 before trials are counted. Anything else
     is none. A simpler model that does as well takes no edge away, but the headline says so.
     Data of survivors only supports no more than ``weak``: the losers that a strategy might have
-    held are not in it.
+    held are not in it. So does a result too good for a market; and a feature that knows what follows
+    leaves no evidence at all, whatever was earned.
 
     Parameters
     ----------
@@ -67,24 +78,14 @@ def judge(
     if performance.n_bars < 60:
         raise DeskError(f"only {performance.n_bars} bars out of sample", "60 or more", "bring a longer history")
     best = max(baselines, key=lambda name: np.nan_to_num(baselines[name].sharpe, nan=-np.inf))
-    beats_holding = all(performance.sharpe > baselines[name].sharpe for name in PASSIVE if name in baselines)
-    is_deflated = net.deflated_sharpe >= CONFIDENCE and alpha.deflated_sharpe >= CONFIDENCE
-    flattered = any(SURVIVORS_ONLY in caveat for caveat in caveats)
-    grade, why = "none", "what it earned is what the market paid, or luck"
-    if not performance.turnover:
-        why = "it never traded"
-    elif performance.max_drawdown >= 1:
-        why = "it lost all it had"
-    elif performance.sharpe <= 0:
-        why = f"after costs it earned a Sharpe ratio of {said(performance.sharpe)}"
-    elif alpha.probabilistic_sharpe >= CONFIDENCE:
-        why = _short_of(is_deflated, beats_holding, flattered, evidence.placebos)
-        grade, why = (
-            ("weak", why) if why else ("evidence", "after costs, trials and the market, luck is an unlikely explanation")
-        )
-        if baselines[best].sharpe > performance.sharpe and best not in PASSIVE:
-            why += f"; the simpler {best} model does as well"
+    doubts = (*map(_leaked, evidence.echoes), *((TOO_GOOD,) if _is_too_good(gross, scores) else ()))
+    grade, why = _grade(performance, net, alpha, baselines, evidence, caveats, doubts)
+    if grade != "none" and not doubts and baselines[best].sharpe > performance.sharpe and best not in PASSIVE:
+        why += f"; the simpler {best} model does as well"
+    if grade == "evidence" and evidence.placebos is None:
+        why += f"; {NO_TWINS}"
     reasons = (
+        *(f"{doubt[0].upper()}{doubt[1:]}." for doubt in doubts),
         _luck(net),
         _market(alpha),
         _baseline(performance, best, baselines[best]),
@@ -95,6 +96,43 @@ def judge(
         *_choice(evidence.selection),
     )
     return Verdict(grade, f"{HEADLINES[grade]}: {why}", reasons, caveats)
+
+
+def _grade(
+    performance: Performance,
+    net: Significance,
+    alpha: Significance,
+    baselines: dict[str, Performance],
+    evidence: Evidence,
+    caveats: tuple[str, ...],
+    doubts: tuple[str, ...],
+) -> tuple[str, str]:
+    if evidence.echoes:
+        return "none", doubts[0]
+    if not performance.turnover:
+        return "none", "it never traded"
+    if performance.max_drawdown >= 1:
+        return "none", "it lost all it had"
+    if performance.sharpe <= 0:
+        return "none", f"after costs it earned a Sharpe ratio of {said(performance.sharpe)}"
+    if not alpha.probabilistic_sharpe >= CONFIDENCE:
+        return "none", "what it earned is what the market paid, or luck"
+    if doubts:
+        return "weak", doubts[0]
+    is_deflated = net.deflated_sharpe >= CONFIDENCE and alpha.deflated_sharpe >= CONFIDENCE
+    beats_holding = all(performance.sharpe > baselines[name].sharpe for name in PASSIVE if name in baselines)
+    flattered = any(SURVIVORS_ONLY in caveat for caveat in caveats)
+    short = _short_of(is_deflated, beats_holding, flattered, evidence.placebos)
+    return ("weak", short) if short else ("evidence", "after costs, trials and the market, luck is an unlikely explanation")
+
+
+def _leaked(echo: Echo) -> str:
+    return f"{echo.thing} is correlated {said(echo.correlation)} with {echo.answer}: it knows what follows (desk leakcheck)"
+
+
+def _is_too_good(gross: Performance, scores: ForecastScores) -> bool:
+    ranked = abs(scores.rank_ic_mean) > BEST_RANK_IC and round(scores.n_samples / max(gross.n_bars, 1)) >= LEAST_RANKED
+    return ranked or (gross.sharpe > BEST_SHARPE and gross.bars_per_year <= DAILY)
 
 
 def _short_of(is_deflated: bool, beats_holding: bool, flattered: bool, placebos: Placebos | None) -> str:

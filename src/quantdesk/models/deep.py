@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from quantdesk.domain.dataset import Dataset
+from quantdesk.models.learning.choices import check_network, check_whole
 from quantdesk.models.training import Training
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Deep:
     Raises
     ------
     StrategyError
-        If the network cannot be pre-trained.
+        If it is not a network, one of its choices is outside its range, or it cannot be pre-trained.
     """
 
     network: "Network"
@@ -46,6 +47,8 @@ class Deep:
     pretraining: "Pretraining | None" = None
 
     def __post_init__(self) -> None:
+        check_network(self.network, "Deep")
+        check_whole("Deep", "max_samples", self.max_samples)
         if self.pretraining is not None:
             self.pretraining.check(self.network)
 
@@ -57,7 +60,8 @@ class Deep:
         DataError
             If there are fewer than 30 samples, or training breaks down.
         StrategyError, ComputeError
-            If several processes cannot share the training, or one of them died.
+            If the window is longer than the history, this machine lacks the device, several processes cannot share the
+            training, or one of them died.
         """
         from quantdesk.models.learning.fit import fit
         from quantdesk.models.learning.loop import train

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from quantdesk.domain.dataset import Dataset
 from quantdesk.domain.errors import StrategyError
 from quantdesk.domain.ports import Model
+from quantdesk.models.learning.choices import check_network, check_whole
 from quantdesk.models.training import Training
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ class Distilled:
     max_samples: int = 1_000_000
 
     def __post_init__(self) -> None:
+        check_network(self.student, "Distilled")
+        check_whole("Distilled", "max_samples", self.max_samples)
         if not self.temperature > 0 or not 0 <= self.alpha <= 1 or self.blocks < 2 or self.training.validation_share == 0:
             raise StrategyError(
                 f"Distilled has temperature {self.temperature}, alpha {self.alpha}, {self.blocks} blocks"

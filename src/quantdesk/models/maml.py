@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from quantdesk.domain.dataset import Dataset
 from quantdesk.domain.errors import StrategyError
+from quantdesk.models.learning.choices import check_network, check_whole, is_number
 from quantdesk.models.training import Training
 
 if TYPE_CHECKING:
@@ -41,12 +42,10 @@ class Adaptation:
     is_second_order: bool = True
 
     def __post_init__(self) -> None:
-        if self.shots < 1 or self.steps < 1 or not self.rate > 0:
-            raise StrategyError(
-                f"Adaptation has {self.shots} shots, {self.steps} steps and a rate of {self.rate}",
-                "1 or more of each, and a positive rate",
-                "correct the one outside its range",
-            )
+        for name in ("shots", "steps"):
+            check_whole("Adaptation", name, getattr(self, name))
+        if not (is_number(self.rate) and self.rate > 0):
+            raise StrategyError(f"Adaptation.rate is {self.rate!r}", "a positive number", "correct it")
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,8 @@ class MetaLearned:
     Raises
     ------
     StrategyError
-        If no validation span is left to choose the epoch, or several processes are to learn.
+        If the network's choices are outside their range, no validation span is left to choose the epoch, or several
+        processes are to learn.
     """
 
     network: "Network"
@@ -87,6 +87,8 @@ class MetaLearned:
     max_samples: int = 1_000_000
 
     def __post_init__(self) -> None:
+        check_network(self.network, "MetaLearned")
+        check_whole("MetaLearned", "max_samples", self.max_samples)
         if self.training.validation_share == 0:
             raise StrategyError("MetaLearned has no validation span", "a validation_share above 0", "set it in its training")
         if self.training.n_processes > 1:

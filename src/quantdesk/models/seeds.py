@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from quantdesk.domain.dataset import Dataset
-from quantdesk.domain.errors import StrategyError
 from quantdesk.domain.ports import Model
 from quantdesk.domain.progress import part
 from quantdesk.models.average import AverageForecaster
+from quantdesk.models.learning.choices import check_whole
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,7 @@ class Seeds:
     n: int = 5
 
     def __post_init__(self) -> None:
-        if self.n < 1:
-            raise StrategyError(f"Seeds was asked for {self.n} members", "1 or more", "correct n")
+        check_whole("Seeds", "n", self.n)
 
     def fit(self, dataset: Dataset, seed: int) -> AverageForecaster:
         """Fit every member on the same data.

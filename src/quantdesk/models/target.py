@@ -32,6 +32,9 @@ class TargetLoss:
         Mean squared error in the units of training: volatilities expected over the horizon.
     mse_return : float
         Mean squared error of the log return.
+    huber : float or None
+        Mean loss of Huber (1964) in the units of training, by which networks learn unless told otherwise; None where only
+        the R2 of a forecast is known.
     """
 
     horizon: int
@@ -39,6 +42,7 @@ class TargetLoss:
     r2: float
     mse: float
     mse_return: float
+    huber: float | None = None
 
 
 def target_loss(dataset: Dataset, demean: bool = True) -> tuple[TargetLoss, ...]:
@@ -78,15 +82,18 @@ def _of_one(dataset: Dataset, horizon: int, targets: Float64, repeated: Float64)
         require_samples(part.size, bars)
     unit = horizon_volatility(dataset)[half:, :, horizon][known[half:]]
 
-    def losses(forecast: Float64 | float) -> tuple[float, float]:
-        errors = late - forecast
-        return float(np.mean(errors**2)), float(np.mean((errors * unit) ** 2))
+    def mean_losses(forecast: Float64 | float) -> tuple[float, float, float]:
+        errors = np.abs(late - forecast)
+        near = np.minimum(errors, 1.0)
+        losses = (errors**2, (errors * unit) ** 2, near * (errors - near / 2))
+        squared, squared_return, huber = (float(np.mean(loss)) for loss in losses)
+        return squared, squared_return, huber
 
-    nothing, nothing_return = losses(0.0)
+    nothing, nothing_return, _ = mean_losses(0.0)
     skills = [(f"R2 of {100 * r2:g} %", r2) for r2 in R2] + [(f"IC of {ic:g}", ic**2) for ic in IC]
     rows = [TargetLoss(bars, name, r2, (1 - r2) * nothing, (1 - r2) * nothing_return) for name, r2 in skills]
     models = (("zero", 0.0), ("training mean", float(early.mean())), ("persistence", repeated[half:][known[half:]]))
     for name, forecast in models:
-        mse, mse_return = losses(forecast)
-        rows.append(TargetLoss(bars, name, 1 - mse / nothing if nothing else 0.0, mse, mse_return))
+        mse, mse_return, huber = mean_losses(forecast)
+        rows.append(TargetLoss(bars, name, 1 - mse / nothing if nothing else 0.0, mse, mse_return, huber))
     return rows

@@ -1,10 +1,12 @@
 """How networks are trained: every knob in one place."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
 from quantdesk.domain.errors import StrategyError
+from quantdesk.models.learning.choices import check_whole, is_number
 
 Schedule = Literal["constant", "cosine", "restarts", "exponential", "plateau"]
 """How the learning rate goes down: never, along a cosine, along cosines that start again, by the same share at every step
@@ -39,10 +41,10 @@ class Training:
     precision : Precision
         Of the products; weights and sums stay float32.
     device : str
-        ``auto`` takes CUDA, then Apple's MPS, then the CPU.
+        ``cpu``, ``cuda``, ``cuda:1``, ``mps``; ``auto`` takes CUDA, then Apple's MPS, then the CPU.
     n_threads : int
-        On the CPU; fixed, because sums depend on it in the last digits. One by default: folds and seeds run
-        side by side, and threads that wait for one another are slow on a busy machine.
+        On the CPU; fixed, because sums depend on it in the last digits. One by default: twins and the tasks of a
+        cluster run side by side, and threads that wait for one another are slow on a busy machine.
     n_processes : int
         Processes of this machine that share every batch, one a GPU; on the CPU, one a core. They compute what one would,
         up to the last digits; networks that read a whole time at once cannot be shared.
@@ -79,15 +81,18 @@ class Training:
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch", "accumulate", "n_threads", "n_processes"):
-            if getattr(self, name) < 1:
-                raise StrategyError(f"Training.{name} is {getattr(self, name)}", "1 or more", "correct it")
+            check_whole("Training", name, getattr(self, name))
+        check_whole("Training", "patience", self.patience, least=0)
         for name in ("learning_rate", "clip"):
-            if not getattr(self, name) > 0:
-                raise StrategyError(f"Training.{name} is {getattr(self, name)}", "a positive number", "correct it")
-        if not self.price_per_hour >= 0:
-            raise StrategyError(f"Training.price_per_hour is {self.price_per_hour}", "0 or more", "correct it")
-        if not 0 <= self.validation_share < 1:
-            raise StrategyError(f"Training.validation_share is {self.validation_share}", "from 0 to below 1", "correct it")
+            if not (is_number(getattr(self, name)) and getattr(self, name) > 0):
+                raise StrategyError(f"Training.{name} is {getattr(self, name)!r}", "a positive number", "correct it")
+        for name in ("weight_decay", "checkpoint_seconds", "price_per_hour"):
+            if not (is_number(getattr(self, name)) and getattr(self, name) >= 0):
+                raise StrategyError(f"Training.{name} is {getattr(self, name)!r}", "a number, 0 or more", "correct it")
+        if not (is_number(self.validation_share) and 0 <= self.validation_share < 1):
+            raise StrategyError(f"Training.validation_share is {self.validation_share!r}", "from 0 to below 1", "correct it")
+        if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", str(self.device)):
+            raise StrategyError(f"Training.device is {self.device!r}", "auto, cpu, cuda, cuda:0 or mps", "choose one")
         for name, kinds in (("schedule", get_args(Schedule)), ("precision", get_args(Precision))):
             if getattr(self, name) not in kinds:
                 raise StrategyError(f"Training.{name} is {getattr(self, name)!r}", f"one of {', '.join(kinds)}", "choose one")

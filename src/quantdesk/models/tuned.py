@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from quantdesk.domain.dataset import Dataset
 from quantdesk.domain.errors import DataError, StrategyError
 from quantdesk.models.deep import Deep
+from quantdesk.models.learning.choices import check_whole, is_number
 from quantdesk.models.training import Training
 
 if TYPE_CHECKING:
@@ -40,12 +41,10 @@ class Tuning:
     min_samples: int = 100
 
     def __post_init__(self) -> None:
-        if min(self.steps, self.batch, self.min_samples) < 1 or not self.rate > 0:
-            raise StrategyError(
-                f"Tuning has {self.steps} steps of {self.rate}, batches of {self.batch}, {self.min_samples} samples at least",
-                "1 or more of each, and a positive rate",
-                "correct the one outside its range",
-            )
+        for name in ("steps", "batch", "min_samples"):
+            check_whole("Tuning", name, getattr(self, name))
+        if not (is_number(self.rate) and self.rate > 0):
+            raise StrategyError(f"Tuning.rate is {self.rate!r}", "a positive number", "correct it")
 
 
 @dataclass(frozen=True)

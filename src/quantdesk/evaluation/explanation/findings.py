@@ -12,6 +12,10 @@ RARE = 0.05
 """The chance, all columns together, that any useless one leaves its band."""
 
 
+CLEAR = 2.0
+"""Below this t of the whole record's rank IC, what a few of its times show is no skill."""
+
+
 class Family(NamedTuple):
     """Features that say much the same: a name, and their columns."""
 
@@ -82,6 +86,18 @@ class Flow:
         return mean
 
 
+class Record(NamedTuple):
+    """Say how good the forecasts were at every time: the mean rank IC and its t, as the verdict has them."""
+
+    rank_ic: float
+    t: float
+
+    @property
+    def is_skill(self) -> bool:
+        """Tell whether there is skill that could rest on something."""
+        return self.t > CLEAR
+
+
 @dataclass(frozen=True, eq=False)
 class Explanation:
     """Say what the forecasts rested on, out of sample, with nothing learned again.
@@ -108,6 +124,8 @@ class Explanation:
         Contributions.
     attention : Attention or None
         What a network that attends looked at, at the flow's times.
+    record : Record or None
+        The skill at all times, of which those looked at are a few; None where it is not known.
     """
 
     feature_names: tuple[str, ...]
@@ -125,6 +143,7 @@ class Explanation:
     ablated_loss: Fall
     flow: Flow
     attention: Attention | None
+    record: Record | None = None
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -43,12 +43,13 @@ def lose(asked: Questions, sets: list[list[int]], is_across: bool, random: np.ra
     is_across : bool
         Whether skill is measured over the instruments of a time.
     """
-    labels, whole = asked.labels, score(asked.answers(asked.features), asked.labels, is_across)
+    labels, unit = asked.labels, asked.unit
+    whole = score(asked.answers(asked.features), labels, unit, is_across)
 
     def without(columns: list[int], values: Float32) -> tuple[Float64, Float64]:
         left = asked.features.copy()
         left[..., columns] = values
-        found = score(asked.answers(left), labels, is_across)
+        found = score(asked.answers(left), labels, unit, is_across)
         return whole.skill - found.skill, found.loss - whole.loss
 
     shuffled = np.empty((n_draws, len(sets), 2, len(labels)))

@@ -57,10 +57,8 @@ class Questions:
 
     @property
     def labels(self) -> Float64:
-        """Give the outcomes, in units of the volatility expected (n_times, n_instruments); NaN where not asked for."""
-        known = self.dataset.is_valid[self.last]
-        outcome = self.dataset.labels[self.last, :, self.horizon]
-        return np.where(known, outcome / np.where(known, self.unit, 1.0), np.nan)
+        """Give the outcomes, log return (n_times, n_instruments); NaN where not asked for."""
+        return np.where(self.dataset.is_valid[self.last], self.dataset.labels[self.last, :, self.horizon], np.nan)
 
     @property
     def unit(self) -> Float64:
@@ -69,11 +67,10 @@ class Questions:
         return unit
 
     def answers(self, features: Float32) -> Float64:
-        """Give quantiles in units of volatility (n_times, n_instruments, n_levels) for windows shaped as ``features``."""
+        """Give quantiles, log return (n_times, n_instruments, n_levels), for windows shaped as ``features``."""
         laid = replace(self.dataset, features=features.reshape(self.dataset.features.shape))
         said = self.forecaster.forecast(laid).quantiles[self.last, :, self.horizon]
-        known = self.dataset.is_valid[self.last]
-        return np.where(known[..., None], said / np.where(known, self.unit, 1.0)[..., None], np.nan)
+        return np.where(self.dataset.is_valid[self.last][..., None], said, np.nan)
 
     @property
     def times(self) -> Times:

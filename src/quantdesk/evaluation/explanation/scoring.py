@@ -15,15 +15,17 @@ class Score(NamedTuple):
     loss: Float64
 
 
-def score(quantiles: Float64, labels: Float64, is_across: bool) -> Score:
-    """Score quantiles in units of volatility.
+def score(quantiles: Float64, labels: Float64, unit: Float64, is_across: bool) -> Score:
+    """Score quantiles: ranked as returns, as a verdict ranks them; lost in units of volatility.
 
     Parameters
     ----------
     quantiles : Float64
-        Shape (n_times, n_instruments, n_levels), NaN where nothing was asked.
+        Log returns (n_times, n_instruments, n_levels), NaN where nothing was asked.
     labels : Float64
-        What came, in the same units (n_times, n_instruments).
+        What came, log returns (n_times, n_instruments).
+    unit : Float64
+        The volatility expected (n_times, n_instruments).
     is_across : bool
         Whether skill is the rank correlation over the instruments of each time, 0 where all answers are the
         same; otherwise each time's part of the rank correlation over all samples, whose mean it is.
@@ -35,7 +37,7 @@ def score(quantiles: Float64, labels: Float64, is_across: bool) -> Score:
     else:
         flat = _standard_ranks(said.reshape(1, -1)) * _standard_ranks(came.reshape(1, -1))
         skill = flat.reshape(said.shape).sum(axis=1) * len(said)
-    return Score(skill, _pinball(quantiles, labels))
+    return Score(skill, _pinball(quantiles, labels, unit))
 
 
 def _standard_ranks(values: Float64) -> Float64:
@@ -49,10 +51,11 @@ def _standard_ranks(values: Float64) -> Float64:
     return np.where(size > 0, centred / np.where(size > 0, size, 1.0), 0.0)
 
 
-def _pinball(quantiles: Float64, labels: Float64) -> Float64:
+def _pinball(quantiles: Float64, labels: Float64, unit: Float64) -> Float64:
     # Twice the mean over levels, which approaches the continuous ranked probability score (Gneiting & Raftery 2007).
     error = labels[..., None] - quantiles
     loss = 2.0 * np.maximum(np.array(LEVELS) * error, (np.array(LEVELS) - 1.0) * error).mean(axis=-1)
+    loss = loss / np.where(unit > 0, unit, np.nan)
     known = np.isfinite(loss)
     mean: Float64 = np.where(known, loss, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
     return mean

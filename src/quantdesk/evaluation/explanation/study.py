@@ -1,6 +1,7 @@
 """Explain the forecasts of a walk-forward: what their skill rests on, and what they were made of."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +10,7 @@ from quantdesk.domain.arrays import Float64, Ints
 from quantdesk.domain.dataset import Dataset
 from quantdesk.domain.ports import Forecaster
 from quantdesk.evaluation.explanation.families import families
-from quantdesk.evaluation.explanation.findings import Explanation, Fall
+from quantdesk.evaluation.explanation.findings import Explanation, Fall, Record
 from quantdesk.evaluation.explanation.flow import attention, flow
 from quantdesk.evaluation.explanation.losing import LEAST_DRAWS, MOST_DRAWS, joined, lose
 from quantdesk.evaluation.explanation.noise import blocks, noise
@@ -37,7 +38,9 @@ class Taught(NamedTuple):
     rows: Ints
 
 
-def explain(taught: Sequence[Taught], dataset: Dataset, horizon: int, seed: int) -> Explanation | None:
+def explain(
+    taught: Sequence[Taught], dataset: Dataset, horizon: int, seed: int, record: Record | None = None
+) -> Explanation | None:
     """Explain forecasters on rows that they did not learn from; nothing is learned again.
 
     Parameters
@@ -51,6 +54,8 @@ def explain(taught: Sequence[Taught], dataset: Dataset, horizon: int, seed: int)
         The horizon traded, an index into ``dataset.horizons``.
     seed : int
         Of the shuffles, the signs, and the instruments drawn.
+    record : Record, optional
+        The skill over the whole record, which the words set beside that of the times looked at.
 
     Returns
     -------
@@ -66,7 +71,7 @@ def explain(taught: Sequence[Taught], dataset: Dataset, horizon: int, seed: int)
     n_most = _affordable(inner, N_ANSWERS, N_ROWS) // n_answers
     asked = [questions(one, dataset, rows, horizon, n_most, random) for one, (_, rows) in zip(inner, taught, strict=True)]
     known = [one for one in asked if one is not None]
-    return _explained(known, random) if known else None
+    return replace(_explained(known, random), record=record) if known else None
 
 
 def _affordable(taught: list[Forecaster], n_samples: int, n_rows: int) -> int:

@@ -31,6 +31,7 @@ def summary(of: Explanation) -> dict[str, object]:
         "n_instruments": of.n_instruments,
         "n_draws": of.n_draws,
         "skill": _number(of.skill),
+        "skill_of_the_record": _number(of.record.rank_ic) if of.record else None,
         "quantile_loss": _number(of.loss),
         "families": {family.name: [of.feature_names[column] for column in family.members] for family in of.families},
         "lost": columns,

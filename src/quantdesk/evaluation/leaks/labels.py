@@ -6,21 +6,12 @@ from dataclasses import replace
 import numpy as np
 
 from quantdesk.domain.arrays import Float64
-from quantdesk.domain.bars import carry_forward, log_changes
 from quantdesk.domain.panel import Panel
 from quantdesk.evaluation.leaks.compare import differing, written
+from quantdesk.evaluation.leaks.echoes import echo_of
 from quantdesk.evaluation.leaks.leak import Leak
 from quantdesk.evaluation.leaks.seen import Seen
 from quantdesk.evaluation.leaks.study import PRICES
-
-ECHO = 0.4
-"""Correlation with its label above which a thing is taken for the answer itself: the best features
-known to the literature reach a quarter of it."""
-
-BOUNCE = 0.6
-"""The same against the next bar's return: prices that bounce between bid and ask reach -0.5 (Roll 1984)."""
-
-MIN_SAMPLES = 200
 
 
 def entry(seen: Seen, n_moments: int) -> Iterator[Leak]:
@@ -55,21 +46,12 @@ def echo(seen: Seen) -> Iterator[Leak]:
 
 def _echo(seen: Seen, thing: str, values: Float64) -> Iterator[Leak]:
     dataset, shortest = seen.dataset, int(np.argmin(seen.dataset.horizons))
-    following = np.full(seen.panel.shape, np.nan)
-    following[:-1] = log_changes(carry_forward(seen.panel.fields["close"]))[1:]
-    labels = dataset.labels[:, :, shortest]
-    answers = (("its label", labels, ECHO, dataset.horizons[shortest]), ("the next bar's return", following, BOUNCE, 1))
-    for answer, outcomes, bound, overlap in answers:
-        known = np.isfinite(values) & np.isfinite(outcomes)
-        n_days = known.any(axis=1).sum() / overlap
-        if known.sum() < MIN_SAMPLES or n_days < 2:
-            continue
-        value = _correlation(values[known], outcomes[known])
-        if abs(value) > max(bound, 6.0 / np.sqrt(n_days)):
-            meaning = f"it knows {answer}: a target among the features, a column stamped too early, or a model that remembers"
-            words = f"correlated {value:.2f} with {answer}", "about 0.1 at most"
-            yield Leak("target in disguise", thing, dataset.times[0], "", *words, meaning)
-            return
+    labels, close = dataset.labels[:, :, shortest], seen.panel.fields["close"]
+    found = echo_of(thing, values, labels, dataset.horizons[shortest], close)
+    if found is not None:
+        meaning = f"it knows {found.answer}: a target among the features, a column stamped too early, or a model that remembers"
+        words = f"correlated {found.correlation:.2f} with {found.answer}", "about 0.1 at most"
+        yield Leak("target in disguise", thing, dataset.times[0], "", *words, meaning)
 
 
 def _rows(seen: Seen, n_moments: int) -> list[int]:
@@ -94,13 +76,3 @@ def _label(seen: Seen, row: int, again: Float64, check: str, meaning: str) -> It
         words = written(float(given[column, horizon])), written(float(again[column, horizon]))
         thing = f"the label over {seen.dataset.horizons[horizon]} bars"
         yield Leak(check, thing, seen.dataset.times[row], seen.dataset.symbols[column], *words, meaning)
-
-
-def _correlation(values: Float64, outcomes: Float64) -> float:
-    return float(np.mean(_normal(values) * _normal(outcomes)))
-
-
-def _normal(values: Float64) -> Float64:
-    # Ranks: one wild value must neither make nor hide a correlation.
-    ranks = np.argsort(np.argsort(values)).astype(np.float64)
-    return (ranks - ranks.mean()) / ranks.std() if np.ptp(values) > 0 else np.zeros(len(values))

@@ -13,6 +13,8 @@ from quantdesk.evaluation.report.wording import section as titled
 
 _N_FEATURES = 12
 _N_FAMILIES = 6
+_EVEN = 0.1  # attention that leaves even by no more than this share of it says nothing
+_DOT = '<span class="key t2"><i style="width:8px;height:8px;border-radius:50%"></i>left out instead of shuffled</span>'
 _MIXED = 0.3  # rank correlations of value and contribution nearer to 0 than this point neither way
 
 
@@ -38,9 +40,9 @@ def _falls(of: Explanation) -> str:
     drawn = "".join(_group(title, columns, of, scale) for title, columns in shown if columns)
     unit = "Rank IC lost" if of.is_across else "Rank correlation lost"
     axis = _foot(scale.ticks(7), unit)
-    names = ["more than noise", "within noise", "better without it", "left out instead of shuffled"]
+    legend = keys(["more than noise", "within noise", "better without it"], [0, 4, 1]).replace("</p>", f"{_DOT}</p>")
     chart = f'<div class="bars" style="row-gap:3px">{drawn}<span></span><div>{axis}</div><span></span></div>'
-    return f"<figure>{keys(names, [0, 4, 1, 2])}{chart}<figcaption>{_basis(of)}</figcaption></figure>"
+    return f"<figure>{legend}{chart}<figcaption>{_basis(of)}</figcaption></figure>"
 
 
 def _basis(of: Explanation) -> str:
@@ -180,9 +182,14 @@ def _lags(attention: Attention) -> str:
     picture = frame(svg, 190, across.ticks(8), marks, unit="Share of attention, %", x_unit="Bars before the present")
     caption = (
         "The line is the mean over times, the shade holds eight in ten of them, and the dashed line is even attention to "
-        "every bar of the window."
+        f"every bar of the window.{_evenness(weights)}"
     )
     return f"<figure>{picture}<figcaption>{caption}</figcaption></figure>"
+
+
+def _evenness(weights: Float64) -> str:
+    is_even = bool((np.abs(weights * len(weights) - 1.0) <= _EVEN).all())
+    return f" No bar is more than {percent(_EVEN, 0)} away from even: indistinguishable from even." if is_even else ""
 
 
 def _selected(of: Explanation, attention: Attention) -> str:

@@ -59,14 +59,16 @@ def scores(given: tuple[ForecastScores, ...], traded: int) -> str:
 
 
 def importance(evaluation: Evaluation) -> str:
-    """Draw the features that the forecasts rested on most."""
+    """Draw the features that the model used most."""
     shares = np.nan_to_num(evaluation.importance)
     order = np.argsort(-shares, kind="stable")[:_N_FEATURES]
     names = [evaluation.feature_names[index] for index in order]
     more = len(shares) - len(order)
     rest = f" {count(more)} smaller ones are not shown." if more else ""
     caption = f"Share of what the model learned, mean over folds: what it used, not what it was worth, which comes next.{rest}"
-    return section("importance", "What it looked at", bars(names, shares[order], [percent(shares[i]) for i in order], caption))
+    return section(
+        "importance", "How much each feature counts", bars(names, shares[order], [percent(shares[i]) for i in order], caption)
+    )
 
 
 def _calibration_chart(evaluation: Evaluation) -> str:

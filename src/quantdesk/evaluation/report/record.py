@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -18,6 +19,8 @@ _CONVENTIONS = {
     "observed, T-1": "standard error at the observed Sharpe ratio, over T − 1 bars (Bailey & López de Prado 2012)",
     "null, T": "standard error at the Sharpe ratio of the null, over T bars (López de Prado, Lipton & Zoonekynd 2025)",
 }
+
+_MACHINE = ("Samples a second", "Device", "GPU hours", "Cost")
 
 
 def folds(evaluation: Evaluation) -> str:
@@ -141,15 +144,26 @@ def learning(spent: tuple[Spent, ...]) -> str:
     if not trained.trainings:
         return f'<p class="caption">{words}</p>'
     rows = [_took(f"Fold {place + 1}", fold) for place, fold in enumerate(spent)] + [_took("All", trained)]
-    heads = ["What training took", "Time", "Epochs", "Samples a second", "Device", "GPU hours", "Cost"]
-    note = f"{words} Cost is that of the machine at the price an hour given for it, – where none was."
+    heads = ["What training took", "Time", "Epochs", "Best epoch", "Validation loss", *_MACHINE]
+    note = (
+        f"{words} The best epoch is the one that was kept, the loss that of the validation span after it, lowest to highest "
+        "where several networks were trained. Cost is that of the machine at the price an hour given for it, – where none was."
+    )
     return table(heads, rows, caption=note)
 
 
 def _took(name: str, spent: Spent) -> list[str]:
     speed, devices = count(spent.samples_per_second), escape(", ".join(spent.devices))
     bill = [f"{value:.2g}" if value else NOTHING for value in (spent.gpu_hours, spent.cost)]
-    return [name, number(spent.seconds, 1, "s"), count(spent.n_epochs), speed, devices, *bill]
+    kept = [(effort.best_epoch + 1, effort.curve[effort.best_epoch][1]) for effort in spent.trainings if effort.curve]
+    judged = [(epoch, loss) for epoch, loss in kept if math.isfinite(loss)]
+    best = [_range([pair[place] for pair in judged], digits) for place, digits in ((0, "d"), (1, ".4g"))]
+    return [name, number(spent.seconds, 1, "s"), count(spent.n_epochs), *best, speed, devices, *bill]
+
+
+def _range(values: Sequence[float], digits: str) -> str:
+    ends = sorted({format(min(values), digits), format(max(values), digits)}, key=float) if values else [NOTHING]
+    return " to ".join(ends)
 
 
 def _span(style: str, begin: float, end: float, top: float, height: float, text: str) -> str:

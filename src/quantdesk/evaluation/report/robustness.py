@@ -32,7 +32,7 @@ def section(robustness: Robustness) -> str:
         f'<div class="two" style="margin-top:32px">{_capacity(robustness.capacity)}{_years(robustness.periods)}</div>'
         f"{_markets(robustness.periods)}{_parts(robustness.contribution)}"
     )
-    return titled("robustness", "What it rests on", body)
+    return titled("robustness", "What the result rests on", body)
 
 
 def strips(robustness: Robustness) -> tuple[Strip, ...]:

@@ -193,9 +193,9 @@ def _epoch(run: _Run, state: State) -> None:
 
 
 def _tell(run: _Run, state: State, n_steps: int) -> None:
-    before = state.curve[-1][0] if state.curve else math.nan
+    before, judged = state.curve[-1] if state.curve else (math.nan, math.nan)
     loss = state.total / state.step if state.step else before
-    tell_pace(state.epoch, run.training.epochs, state.step, n_steps, loss, len(run.samples), run.seconds)
+    tell_pace(state.epoch, run.training.epochs, state.step, n_steps, loss, len(run.samples), run.seconds, judged)
 
 
 def _keep(run: _Run, state: State) -> None:

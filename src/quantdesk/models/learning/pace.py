@@ -5,7 +5,9 @@ import math
 from quantdesk.domain.progress import tell_of
 
 
-def tell_pace(epoch: int, n_epochs: int, step: int, n_steps: int, loss: float, n_samples: int, seconds: float) -> None:
+def tell_pace(
+    epoch: int, n_epochs: int, step: int, n_steps: int, loss: float, n_samples: int, seconds: float, judged: float = math.nan
+) -> None:
     """Tell how far a training is, and after its first step how good, how fast, and how much longer at that pace.
 
     Parameters
@@ -20,11 +22,15 @@ def tell_pace(epoch: int, n_epochs: int, step: int, n_steps: int, loss: float, n
         Samples of an epoch.
     seconds : float
         Since training began.
+    judged : float
+        Loss of the validation span after the last epoch; NaN where there is none.
     """
     done, total = epoch * n_steps + step, n_epochs * n_steps
     words = f"epoch {epoch + 1} of {n_epochs}"
     if math.isfinite(loss):
         words += f", loss {loss:.4g}"
+    if math.isfinite(judged):
+        words += f" (validation {judged:.4g})"
     if done and seconds > 0:
         words += f", {rate(done / n_steps * n_samples / seconds)}, {duration((total - done) * seconds / done)} left"
     tell_of()(words, done, total)

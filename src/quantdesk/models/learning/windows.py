@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from quantdesk.domain.arrays import Float32, Float64, Ints
+from quantdesk.domain.errors import StrategyError
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +75,14 @@ def windows(
         Shape (n_samples, n_targets).
     times, instruments : Ints
         Where each sample is decided (n_samples,).
+
+    Raises
+    ------
+    StrategyError
+        If a window is longer than the history, or this machine has no such device.
     """
+    _require_history(len(features), lookback)
+    _require_device(device)
     n_instruments = features.shape[1]
     return Windows(
         table=resident(features, device),
@@ -83,3 +91,23 @@ def windows(
         targets=torch.from_numpy(targets.astype(np.float32)).to(device),
         rows=torch.from_numpy(times * n_instruments + instruments).to(device),
     )
+
+
+def _require_history(n_times: int, lookback: int) -> None:
+    if lookback > n_times:
+        raise StrategyError(
+            f"the network looks back {lookback} bars, and there are {n_times} to learn from",
+            f"a lookback of {n_times} or less, better far less",
+            "shorten the lookback, or give a longer history",
+        )
+
+
+def _require_device(device: torch.device) -> None:
+    n_gpus = torch.cuda.device_count()
+    found = {"cuda": (device.index or 0) < n_gpus, "mps": torch.backends.mps.is_available()}
+    if not found.get(device.type, True):
+        raise StrategyError(
+            f"a network is to learn on {device}, which this machine does not have",
+            f"one of its devices ({n_gpus} for CUDA), or auto",
+            "set Training.device to auto, or run it where that device is",
+        )

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from quantdesk.domain.dataset import Dataset
 from quantdesk.domain.errors import StrategyError
+from quantdesk.models.learning.choices import check_network
 from quantdesk.models.learning.columns import placed
 from quantdesk.models.learning.dropout import Dropout
 from quantdesk.models.learning.network import Network
@@ -38,7 +39,7 @@ class Concatenated:
     Raises
     ------
     StrategyError
-        If there is no part.
+        If there is no part, or one is not a network that can be built.
     """
 
     parts: tuple[Network, ...]
@@ -93,7 +94,7 @@ class Stacked:
     Raises
     ------
     StrategyError
-        If there is no part, their lookbacks differ, or one before the last has no ``encoder``.
+        If there is no part, one cannot be built, their lookbacks differ, or one before the last has no ``encoder``.
     """
 
     parts: tuple[Network, ...]
@@ -131,6 +132,8 @@ class Stacked:
         return nn.Sequential(*layers, self.parts[-1].build(width, n_outputs))
 
 
-def _require_parts(parts: tuple[Network, ...], name: str) -> None:
-    if not parts:
-        raise StrategyError(f"{name} has no parts", "at least one network", "name the networks to combine")
+def _require_parts(parts: object, name: str) -> None:
+    if not isinstance(parts, tuple) or not parts:
+        raise StrategyError(f"{name} has no tuple of parts: {parts!r}", "at least one network", "name the networks to combine")
+    for part in parts:
+        check_network(part, name)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from quantdesk.domain.dataset import Dataset
 from quantdesk.domain.errors import StrategyError
+from quantdesk.models.learning.choices import check_network
 from quantdesk.models.learning.columns import Column, check_categories, position
 from quantdesk.models.learning.scaled import Scaled
 from quantdesk.models.learning.selection import Gate, GatedResidual, Selection
@@ -72,10 +73,7 @@ class TFT:
     categories: tuple[tuple[Column, int], ...] = ()
 
     def __post_init__(self) -> None:
-        if self.width % self.heads:
-            raise StrategyError(
-                f"TFT.width is {self.width} with {self.heads} heads", "a multiple of the heads", "change one of them"
-            )
+        check_network(self, "TFT")
         if len({len(columns) for columns in self.known}) > 1 or any(len(columns) < 2 for columns in self.known):
             raise StrategyError(
                 f"TFT.known names {', '.join(str(len(columns)) for columns in self.known)} columns an input",
