@@ -38,11 +38,22 @@ def test_speeds_and_ratios_are_of_the_seconds_taken() -> None:
         "features": 200,
         "same columns": {"1 core (s)": 2.0, "2 core (s)": 1.0},
         "every feature": {"1 core (s)": 10.0, "2 core (s)": 5.0},
+        "Alpha158": {"1 core (s)": 1.0, "2 core (s)": 0.5},
+        "Alpha158 of qlib": {"1 core (s)": 100.0, "2 core (s)": 60.0},
         "peers": {"slow": {"1 core (s)": 8.0, "2 core (s)": 5.0}, "gone": {"left out": "no wheel"}},
     }
     speeds = features_peers.with_speeds(found, 1_000_000)
     assert speeds["same columns"]["1 core (M/s)"] == 10.0
     assert speeds["every feature"]["2 core (M/s)"] == 40.0
+    assert (speeds["Alpha158"]["1 core (M/s)"], speeds["Alpha158 of qlib"]["1 core (M/s)"]) == (158.0, 1.58)
+    assert speeds["Alpha158 of qlib"]["ratio, 2 core"] == 120.0
     assert speeds["peers"]["slow"]["1 core (M/s)"] == 2.5
     assert (speeds["peers"]["slow"]["ratio, 1 core"], speeds["peers"]["slow"]["ratio, 2 core"]) == (4.0, 5.0)
     assert speeds["peers"]["gone"] == {"left out": "no wheel"}
+
+
+def test_a_whole_alpha158_that_could_not_be_measured_says_why_and_has_no_speed() -> None:
+    taken = {"1 core (s)": 1.0, "2 core (s)": 0.5}
+    found = {"columns": 20, "features": 200, "peers": {}, "Alpha158 of qlib": {"left out": "no wheel"}}
+    speeds = features_peers.with_speeds(found | {own: dict(taken) for own in features_peers.OURS}, 1_000_000)
+    assert speeds["Alpha158 of qlib"] == {"left out": "no wheel"}
