@@ -1,13 +1,16 @@
 """Features of bars within a day, on five-minute bars with nights and weekends."""
 
+import pickle
+
 import numpy as np
 import pytest
 from feature_worlds import panel_of, same_bits
 
 from quantdesk.domain.arrays import Float64, Times
 from quantdesk.domain.panel import Panel
-from quantdesk.features.library import choose, discover
+from quantdesk.features.library import choose, compute, discover
 from quantdesk.features.sessions import session_facts
+from quantdesk.features.stream import FeatureStream
 from quantdesk.features.surroundings import bars_of, fields_of
 
 PER_SESSION, N_SESSIONS = 78, 8
@@ -111,3 +114,21 @@ def test_a_cut_of_the_sessions_and_a_poisoned_future_change_nothing(name: str) -
     }
     poisoned = FEATURES[name].compute(bars_of(Panel(PANEL.times, PANEL.instruments, fields, name="poisoned")))
     assert same_bits(poisoned[: t + 1], whole[: t + 1])
+
+
+@pytest.mark.parametrize("minutes", [1, 5])
+def test_bar_by_bar_they_are_what_they_are_in_bulk(minutes: int) -> None:
+    stamps = times(390 // minutes, minutes)
+    draw = np.random.default_rng(minutes)
+    shape = len(stamps), 2
+    close = 50 * np.exp(np.cumsum(draw.normal(0, 0.002, shape), axis=0))
+    close[draw.random(shape) < 0.02] = np.nan
+    drawn = panel_of(open=close, high=close * 1.001, low=close * 0.999, close=close, volume=draw.lognormal(8, 1, shape))
+    panel = Panel(stamps, drawn.instruments, drawn.fields, name="intraday")
+    features = tuple(FEATURES.values())
+    stream = FeatureStream(features, panel.rows(0, 1))
+    for row in range(1, len(stamps) // 2):
+        stream.advance(panel.rows(row, row + 1))
+    stream = pickle.loads(pickle.dumps(stream))
+    rows = [stream.advance(panel.rows(row, row + 1)) for row in range(len(stamps) // 2, len(stamps))]
+    assert same_bits(np.stack(rows).astype(np.float32), compute(features, bars_of(panel))[len(stamps) // 2 :])

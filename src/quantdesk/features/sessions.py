@@ -17,6 +17,9 @@ GAP = np.timedelta64(3, "h")
 SESSION_BARS = 512
 """Longest session that is followed, in bars: a power of two."""
 
+RECENT = 2 * SESSION_BARS + 2
+"""Bars, the present one included, on which what is known of a bar's session depends."""
+
 START = filled(given("session", 2))
 """1 on the first bar of a session, else 0."""
 
@@ -43,6 +46,12 @@ def session_facts(times: Times) -> dict[str, Float64]:
     gaps = np.diff(times)
     if len(gaps) < 2 or np.median(gaps) >= GAP:
         return {}
+    return sessions_in(times)
+
+
+def sessions_in(times: Times) -> dict[str, Float64]:
+    """Find the sessions of bars known to lie within days; the last bar's depend on ``RECENT`` bars alone."""
+    gaps = np.diff(times)
     days = times.astype("datetime64[D]")
     starts = np.concatenate([[False], (gaps >= GAP) | (days[1:] != days[:-1])])
     row: Ints = np.arange(len(times), dtype=np.int64)

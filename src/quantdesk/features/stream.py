@@ -5,12 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from quantdesk.domain.arrays import Bools, Float32, Float64
+from quantdesk.domain.arrays import Bools, Float32, Float64, Times
 from quantdesk.domain.bars import Bars
 from quantdesk.domain.errors import StrategyError
 from quantdesk.domain.feature import Feature
 from quantdesk.domain.panel import Panel
 from quantdesk.features.evaluate import Formula, compare, compared, inputs_of, plan
+from quantdesk.features.sessions import RECENT, sessions_in
 from quantdesk.features.surroundings import sectors
 
 
@@ -28,7 +29,7 @@ class FeatureStream:
     Raises
     ------
     StrategyError
-        If a feature is no formula, or reads a field of the session, which needs the times before.
+        If a feature is no formula.
     """
 
     def __init__(self, features: Sequence[Feature], panel: Panel) -> None:
@@ -36,10 +37,10 @@ class FeatureStream:
         self.symbols = panel.symbols
         columns = []
         for feature in features:
-            if not isinstance(feature.compute, Formula) or "session" in feature.needs:
+            if not isinstance(feature.compute, Formula):
                 raise StrategyError(
                     f"feature {feature.name!r} cannot be computed bar by bar",
-                    "a formula of daily prices and volumes",
+                    "a formula of prices and volumes",
                     "leave it out, or compute it on a panel",
                 )
             columns.append(feature.compute.column)
@@ -49,6 +50,8 @@ class FeatureStream:
         self._reinvested = np.ones(len(self.symbols))
         self._last = self._raw = np.full(len(self.symbols), np.nan)
         self._clock = 0
+        self._has_sessions = any("session" in feature.needs for feature in features)
+        self._times: Times = panel.times[:0]
         for row in range(len(panel.times)):
             self.advance(panel.rows(row, row + 1))
 
@@ -101,7 +104,13 @@ class FeatureStream:
             is_traded=is_traded,
             fields=frozenset(bar.fields),
         )
-        return replace(bars, facts=sectors(bar))
+        return replace(bars, facts={**sectors(bar), **self._sessions(bar)})
+
+    def _sessions(self, bar: Panel) -> dict[str, Float64]:
+        if not self._has_sessions:
+            return {}
+        self._times = np.concatenate([self._times, bar.times])[-RECENT:]
+        return {name: np.broadcast_to(values[-1:], bar.shape) for name, values in sessions_in(self._times).items()}
 
     def _follow_events(self, bar: Panel, close: Float64) -> None:
         if "split" in bar.fields:
