@@ -47,11 +47,11 @@ def networks() -> dict[str, tuple[Network, bool, Training]]:
     alone = Training(epochs=44, batch=7 * 128, learning_rate=1e-4, weight_decay=0.0, patience=10, clip=math.inf)
     alone = replace(alone, schedule="exponential")
     quick = replace(alone, epochs=10, batch=128, learning_rate=1e-3, patience=4)
-    patch = PatchTST(LOOKBACK, 16, 8, width=16, heads=4, layers=3, inner=128, dropout=0.3, is_reversible=True)
+    patch = PatchTST(LOOKBACK, 16, 8, width=16, heads=4, layers=3, inner=128, dropout=0.3)
     mixer = TSMixer(LOOKBACK, blocks=2, inner=64, dropout=0.7, forecasts_itself=True)
     return {
         "DLinear": (DLinear(LOOKBACK), True, replace(alone, batch=7 * 32, epochs=7, learning_rate=5e-3)),
-        "PatchTST": (patch, True, alone),
+        "PatchTST": (Reversible(patch), True, alone),
         "TSMixer": (Reversible(mixer), False, replace(quick, epochs=20, batch=32, learning_rate=5e-4)),
         "Transformer": (Reversible(Transformer(LOOKBACK, width=32, layers=1, dropout=0.0)), False, replace(quick, epochs=6)),
         "LSTM": (Reversible(LSTM(LOOKBACK, hidden=64, layers=1)), False, quick),

@@ -136,7 +136,7 @@ class Reconstruction(nn.Module):
     def forward(self, windows: Tensor) -> Tensor:
         """Map raw windows (n, lookback, n_features) to mean squared errors over hidden patches (n, 1, 1)."""
         inner = self.module.inner
-        patches = inner.patches(inner.normal(self.module.scale(windows).transpose(1, 2))[0])  # type: ignore[operator]
+        patches = inner.patches(self.module.scale(windows).transpose(1, 2))  # type: ignore[operator]
         hidden = torch.rand(patches.shape[:2], device=patches.device) < self.share
         # The last patch only repeats the present value: never shown, never asked for.
         hidden[:, -1] = True

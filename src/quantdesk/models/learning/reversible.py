@@ -61,6 +61,6 @@ class _Reversible(nn.Module):
         middle = windows.mean(dim=1, keepdim=True).detach()
         spread = torch.sqrt(windows.var(dim=1, keepdim=True, unbiased=False) + 1e-5).detach()
         said: Tensor = self.inner((windows - middle) / spread)
-        futures = said.reshape(len(said), windows.shape[-1], -1)
+        futures = said.reshape(windows.shape[0], windows.shape[-1], -1)
         out: Tensor = futures * spread.transpose(1, 2) + middle.transpose(1, 2)
         return out.flatten(1)

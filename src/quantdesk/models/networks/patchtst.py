@@ -23,9 +23,6 @@ class PatchTST:
         Of the encoder: size of a patch's state, attention heads, layers, units of the feed-forward part.
     dropout : float
         In every layer.
-    is_reversible : bool
-        Whether each window is standardised by itself and the outputs brought back to its units (Kim et al. 2022):
-        right where a series forecasts itself, wrong where features forecast something else.
     """
 
     lookback: int = 60
@@ -36,7 +33,6 @@ class PatchTST:
     layers: int = 2
     inner: int = 64
     dropout: float = 0.2
-    is_reversible: bool = False
 
     @property
     def n_patches(self) -> int:
@@ -75,18 +71,9 @@ class _PatchTST(nn.Module):
         self.head = nn.Linear(n_features * choices.n_patches * choices.width, n_outputs)
 
     def forward(self, windows: Tensor) -> Tensor:
-        series, middle, spread = self.normal(windows.transpose(1, 2))
-        state = self.encode_patches(self.patches(series))
-        out: Tensor = self.head(state.reshape(series.shape[0], -1))
-        return out * spread[:, 0] + middle[:, 0] if self.choices.is_reversible else out
-
-    def normal(self, series: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Standardise (n, n_features, lookback) by itself where asked; also give means and deviations (n, n_features, 1)."""
-        if not self.choices.is_reversible:
-            return series, series[..., :1], series[..., :1]
-        middle = series.mean(dim=-1, keepdim=True).detach()
-        spread = torch.sqrt(series.var(dim=-1, keepdim=True, unbiased=False) + 1e-5).detach()
-        return (series - middle) / spread, middle, spread
+        state = self.encode_patches(self.patches(windows.transpose(1, 2)))
+        out: Tensor = self.head(state.reshape(windows.shape[0], -1))
+        return out
 
     def encode_patches(self, patches: Tensor) -> Tensor:
         """Encode (n * n_features, n_patches, patch) to (n * n_features, n_patches, width)."""
@@ -94,7 +81,7 @@ class _PatchTST(nn.Module):
 
     def rolled_out(self, windows: Tensor) -> Tensor:
         """Say how much the patches draw from each, on average through all layers (n, n_features, n_patches)."""
-        series, *_ = self.normal(windows.transpose(1, 2))
+        series = windows.transpose(1, 2)
         state, scores = self.embed(self.patches(series)) + self.places, None
         rolled = torch.eye(self.choices.n_patches, dtype=state.dtype)
         for layer in self.layers:
