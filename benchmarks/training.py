@@ -32,6 +32,7 @@ from quantdesk.models.learning.loop import train
 from quantdesk.models.learning.losses import Huber
 from quantdesk.models.learning.network import Network
 from quantdesk.models.learning.scaled import Scaled
+from quantdesk.models.learning.reversible import Reversible
 from quantdesk.models.learning.windows import Windows, windows
 from quantdesk.models.networks.lstm import LSTM
 from quantdesk.models.networks.mlp import MLP
@@ -44,7 +45,7 @@ ONCE = Training(epochs=1, batch=1024, patience=0, schedule="constant", device="c
 CASES: dict[str, tuple[Network, int, Training, int]] = {
     "LSTM": (LSTM(LOOKBACK, 64, 2), 32, replace(ONCE, batch=128), 2048),
     "LSTM, bfloat16": (LSTM(LOOKBACK, 64, 2), 32, replace(ONCE, batch=128, precision="bfloat16"), 2048),
-    "PatchTST": (PatchTST(LOOKBACK, 16, 8, 128, 16, 3, 256, 0.2, True), 1, ONCE, 4096),
+    "PatchTST": (Reversible(PatchTST(LOOKBACK, 16, 8, 128, 16, 3, 256, 0.2)), 1, ONCE, 4096),
 }
 """Network, features, training and samples of a run; batches as the peers have them."""
 
