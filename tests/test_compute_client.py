@@ -80,9 +80,12 @@ def _environment(home: Path) -> dict[str, str]:
 
 
 def _free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return int(listening.getsockname()[1])
+    # Below the range from which the system gives ports, which Ray's other processes ask it for meanwhile.
+    while True:
+        port = 24_000 + secrets.randbelow(8_000)
+        with socket.socket() as listening, suppress(OSError):
+            listening.bind(("127.0.0.1", port))
+            return port
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +102,8 @@ def head() -> Iterator[Head]:
     with (folder / "said").open("wb") as said:
         process = subprocess.Popen(
             [sys.executable, "-m", "ray.scripts.scripts", "start", *flags.split()],
-            env={**_environment(folder), "RAY_AUTH_MODE": "token"},
+            # A process forked for whoever enters may end at once where gRPC has handlers for forks.
+            env={**_environment(folder), "RAY_AUTH_MODE": "token", "GRPC_ENABLE_FORK_SUPPORT": "0"},
             stdout=said,
             stderr=said,
             start_new_session=True,

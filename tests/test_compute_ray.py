@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -123,3 +124,21 @@ def test_a_cluster_that_does_not_answer_is_named(calls: list[dict[str, Any]], mo
     with pytest.raises(ComputeError, match="no Ray cluster answers at ray://head:1"), compute_ray._cluster("ray://head:1", 1):
         pass
     assert calls == []
+
+
+@pytest.mark.parametrize("n_refused", [2, 3])
+def test_a_head_node_that_loses_whoever_enters_is_asked_three_times(
+    calls: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, n_refused: int
+) -> None:
+    import ray
+
+    def lose(**settings: object) -> None:
+        calls.append(settings)
+        if len(calls) <= n_refused:
+            raise ConnectionAbortedError("Initialization failure from server:\nStarting Ray client server failed.\n")
+
+    monkeypatch.setattr(ray, "init", lose)
+    refused = pytest.raises(ComputeError, match=r"refused entry 3 times: Starting Ray client server failed\.")
+    with refused if n_refused == 3 else nullcontext(), compute_ray._cluster("ray://head:1", 1):
+        calls.append({"address": "inside"})
+    assert [call["address"] for call in calls[3:]] == ([] if n_refused == 3 else ["inside", "shut down"])

@@ -74,19 +74,32 @@ def _cluster(on: str, n_workers: int) -> Iterator[Any]:
     if ray.is_initialized():
         yield ray
         return
-    settings = _settings(on if on != "ray" else os.environ.get("RAY_ADDRESS", ""), n_workers)
+    _enter(ray, _settings(on if on != "ray" else os.environ.get("RAY_ADDRESS", ""), n_workers))
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def _enter(ray: Any, settings: dict[str, Any], tries: int = TRIES) -> None:
     try:
         ray.init(log_to_driver=False, logging_level=logging.WARNING, **settings)
+    except ConnectionAbortedError as error:
+        # A head node forks a process for whoever enters, and at times loses it before it is up.
+        if tries > 1:
+            return _enter(ray, settings, tries - 1)
+        reason = next((line.strip() for line in reversed(str(error).splitlines()) if line.strip()), "no reason")
+        raise ComputeError(
+            f"the Ray cluster at {settings['address']} refused entry {TRIES} times: {reason}",
+            "a head node that can start a process for this program",
+            "look at ray_client_server.err among the head node's logs, or start it again",
+        ) from error
     except (ConnectionError, TimeoutError) as error:
         raise ComputeError(
             f"no Ray cluster answers at {settings['address']}",
             "one, which knows this machine's token where it asks for one",
             "start it, correct the address, or copy its ~/.ray/auth_token to this machine",
         ) from error
-    try:
-        yield ray
-    finally:
-        ray.shutdown()
 
 
 def _has_token() -> bool:
