@@ -5,7 +5,7 @@ import json
 import logging
 import platform
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -136,13 +136,13 @@ def whole_run_id(beginning: str, known: Iterable[str]) -> str:
     return found[0]
 
 
-def tried_on(trials: Iterable[Trial], data: str, data_name: str = "") -> list[Trial]:
-    """Pick the trials made on data with this fingerprint or this name.
+def tried_on(trials: Iterable[Trial], data: str, names: Collection[str] = ()) -> list[Trial]:
+    """Pick the trials made on data with this fingerprint or one of these names.
 
     A subset or a later version of a data set has another fingerprint and the same name; a copy
     has another name and the same fingerprint. All of them are tries on the same data.
     """
-    return [trial for trial in trials if trial.data == data or (data_name and trial.data_name == data_name)]
+    return [trial for trial in trials if trial.data == data or (trial.data_name and trial.data_name in names)]
 
 
 class Trials:
@@ -176,7 +176,7 @@ class Trials:
         LedgerError
             If a row was edited or removed.
         """
-        return tried_on(self.made(), data, data_name)
+        return tried_on(self.made(), data, {data_name})
 
     def made(self) -> list[Trial]:
         """List every trial, oldest first.

@@ -98,4 +98,4 @@ def test_trials_are_found_by_fingerprint_and_by_name() -> None:
     same_name = Trial("other", "s", "any", 0.0, "", "b", "world")
     same_data = Trial("abcd", "s", "any", 0.0, "", "c", "copy")
     neither = Trial("other", "s", "any", 0.0, "", "d", "elsewhere")
-    assert tried_on([same_name, same_data, neither], "abcd", "world") == [same_name, same_data]
+    assert tried_on([same_name, same_data, neither], "abcd", {"world"}) == [same_name, same_data]

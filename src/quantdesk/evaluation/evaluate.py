@@ -22,6 +22,7 @@ from quantdesk.evaluation.backtest import at_no_cost, cost_curve, track_of
 from quantdesk.evaluation.evidence import Evidence, Placebos, Selection
 from quantdesk.evaluation.explanation.findings import Explanation, Record
 from quantdesk.evaluation.explanation.study import Taught, explain
+from quantdesk.evaluation.kin import earlier_tries
 from quantdesk.evaluation.leaks.echoes import echoes
 from quantdesk.evaluation.outcome import Evaluation, ForecastScores, Track
 from quantdesk.evaluation.placebo.placebo import earned, placebos
@@ -37,7 +38,7 @@ from quantdesk.evaluation.significance import Significance
 from quantdesk.evaluation.splits import Split, WalkForward
 from quantdesk.evaluation.tracks import run_of
 from quantdesk.evaluation.verdict import judge
-from quantdesk.registry import Trial, Trials, tried_on
+from quantdesk.registry import Trial, Trials
 from quantdesk.strategy import FittedStrategy, Strategy
 
 MOST_CAVEATS = 3
@@ -83,7 +84,7 @@ def evaluate(
     with _resumable(kept):
         made = rehearse(strategy, panel, plan, clock, tell)
         tell("judging", 0, 1)
-        before = tried_on(trials, receipt["data"], panel.name)
+        before = earlier_tries(trials, panel, receipt["data"], plan.home)
         evidence = _evidence(made, plan, run_id, before, tell)
         clock.lap("weighing evidence")
         forecast_scores = score.forecast_scores(made.learned.forecasts, *_outcomes(made))
