@@ -23,6 +23,7 @@ from quantdesk.compute import Compute
 from quantdesk.data.sources.synthetic import Synthetic
 from quantdesk.domain.dataset import Dataset
 from quantdesk.domain.errors import ComputeError, DataError
+from quantdesk.domain.progress import telling
 from quantdesk.models.ridge import Ridge
 
 TWO = Compute(workers=2)
@@ -118,6 +119,29 @@ def test_a_task_has_one_native_thread_and_the_driver_its_own_again_afterwards(wo
 def test_a_worker_that_is_killed_is_replaced_and_its_task_done_again(tmp_path: Path) -> None:
     assert compute.map(work.die_first, tmp_path, range(5), TWO) == [0, 1, 4, 9, 16]
     assert (tmp_path / "tried").exists()
+
+
+def test_a_worker_that_ends_with_nothing_to_do_is_not_missed(tmp_path: Path) -> None:
+    assert compute.map(work.kill_another, tmp_path, [0, 1], TWO) == [0, 1]
+    assert len((tmp_path / "pid").read_text().split()) == 1
+
+
+@both
+def test_what_a_task_tells_is_heard_here(workers: int) -> None:
+    told: list[tuple[str, int, int]] = []
+    with telling(lambda *now: told.append(now)):
+        assert compute.map(work.tell, None, range(3), Compute(workers=workers)) == [0, 1, 2]
+    assert ("task 1 of 3: halfway", 1, 6) in told
+    assert workers == 2 or len(told) == 3
+
+
+def test_processes_are_started_for_what_is_left_after_some_time_alone() -> None:
+    alone = compute.map(work.where, None, range(4), Compute(workers=2, alone_for=60.0))
+    assert alone == [os.getpid()] * 4
+    first, *others = compute.map(work.where, None, range(7), Compute(workers=2, alone_for=0.01))
+    assert first == os.getpid()
+    assert os.getpid() not in others
+    assert len(set(others)) == 2
 
 
 @pytest.mark.parametrize(("function", "how"), [(work.die_always, "signal 9"), (work.leave, "exit code 3")])

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import pickle
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -35,6 +36,9 @@ class Compute:
         Folder where finished tasks are kept until all are, so that a driver that was lost resumes
         from them. Each belongs to the function's name, the task, and every byte that is shared.
         Changed code is not noticed: name the folder after the run, whose id covers the code.
+    alone_for : float
+        Seconds in which tasks run here, one after another, before processes are started for those that remain: quick
+        ones are not worth any. A cluster takes all at once.
 
     Raises
     ------
@@ -45,6 +49,7 @@ class Compute:
     on: str = "local"
     workers: int = 1
     kept: Path | None = None
+    alone_for: float = 0.0
 
     def __post_init__(self) -> None:
         if self.on not in ("local", "ray") and not self.on.startswith("ray://"):
@@ -100,7 +105,7 @@ def _run(
     if IN_WORKER in os.environ or (compute.on == "local" and compute.processes == 1):
         return _here(function, shared, tasks)
     if compute.on == "local":
-        return in_processes(function, shared, tasks, compute.processes)
+        return _here_and_then_in_processes(function, shared, tasks, compute)
     return on_ray(function, shared, tasks, compute.on, compute.processes)
 
 
@@ -111,6 +116,18 @@ def _here(
         with one_thread():
             result = function(shared, task)
         yield position, result
+
+
+def _here_and_then_in_processes(
+    function: Callable[[Shared, Task], Result], shared: Shared, tasks: dict[int, Task], compute: Compute
+) -> Generator[tuple[int, Result], None, None]:
+    remaining = dict(tasks)
+    began = time.perf_counter()
+    while remaining and time.perf_counter() - began < compute.alone_for:
+        first = next(iter(remaining))
+        yield from _here(function, shared, {first: remaining.pop(first)})
+    if remaining:
+        yield from in_processes(function, shared, remaining, compute.processes)
 
 
 def _places(folder: Path | None, function: Callable[..., Any], shared: object, tasks: Sequence[object]) -> list[Path]:

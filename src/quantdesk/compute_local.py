@@ -1,5 +1,6 @@
 """Tasks in several processes of this machine, which read what they share from one mapped file."""
 
+import math
 import mmap
 import os
 import pickle
@@ -7,23 +8,38 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
-from multiprocessing.connection import wait
 from queue import SimpleQueue
 from threading import Thread
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 from quantdesk.compute_task import IN_WORKER, ONE_THREAD, TRIES, Outcome, Part, attempt, opened, packed, pickled, unpacked
 from quantdesk.domain.errors import ComputeError
+from quantdesk.domain.progress import Tell, tell_of, telling
 
 Shared = TypeVar("Shared")
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 Layout = tuple[int, list[tuple[int, int]]]
 """An open file, and where each part begins in it and ends, bytes."""
+
+
+class Told(NamedTuple):
+    """What a process says of its progress before it answers."""
+
+    what: str
+    done: int
+    total: int
+
+
+Message = Outcome | Told
+
+PAUSE = 0.2
+"""Seconds between what a process says of its progress."""
 
 _ALIGNED = 64
 
@@ -40,17 +56,23 @@ def in_processes(
     """
     waiting = deque((position, 1) for position in tasks)
     crew: list[_Worker] = []
+    inbox: SimpleQueue[tuple[_Worker, Message | None]] = SimpleQueue()
     with _laid_out(packed((function, shared))) as layout:
         try:
             while waiting or any(worker.is_busy for worker in crew):
-                while waiting and (worker := _free(crew, n_workers, layout)):
+                while waiting and (worker := _free(crew, n_workers, layout, inbox)):
                     position, n_try = waiting.popleft()
                     worker.ask(position, n_try, pickled(tasks[position]))
-                for worker in _ready(crew):
-                    outcome = worker.answer()
-                    if outcome is not None:
-                        yield worker.position, opened(outcome)
-                        continue
+                worker, message = inbox.get()
+                if isinstance(message, Told):
+                    tell_of()(*message)
+                elif message is not None:
+                    worker.is_busy = False
+                    yield worker.position, opened(message)
+                elif not worker.is_busy:
+                    crew.remove(worker)
+                    worker.end()
+                else:
                     crew.remove(worker)
                     _refuse_deadly(worker.died(), worker.n_try, f"task {worker.position} ({tasks[worker.position]!r:.200})")
                     waiting.appendleft((worker.position, worker.n_try + 1))
@@ -78,18 +100,12 @@ def _laid_out(parts: list[Part]) -> Iterator[Layout]:
         yield file.fileno(), spans
 
 
-def _free(crew: "list[_Worker]", n_workers: int, layout: Layout) -> "_Worker | None":
+def _free(crew: "list[_Worker]", n_workers: int, layout: Layout, inbox: "SimpleQueue[Any]") -> "_Worker | None":
     free = next((worker for worker in crew if not worker.is_busy), None)
     if free is None and len(crew) < n_workers:
-        free = _Worker(layout)
+        free = _Worker(layout, inbox)
         crew.append(free)
     return free
-
-
-def _ready(crew: "list[_Worker]") -> "list[_Worker]":
-    busy: list[Any] = [worker for worker in crew if worker.is_busy]
-    ready: list[Any] = wait(busy)
-    return ready
 
 
 def _refuse_deadly(code: int, n_try: int, task: str) -> None:
@@ -105,7 +121,7 @@ def _refuse_deadly(code: int, n_try: int, task: str) -> None:
 class _Worker:
     # One process, started afresh (a fork would inherit locks of native threads), and what it is at.
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, inbox: "SimpleQueue[Any]") -> None:
         file, spans = layout
         code = f"import sys; sys.path[:] = {sys.path!r}; from quantdesk.compute_local import serve; serve({file})"
         self._process = subprocess.Popen(
@@ -117,23 +133,19 @@ class _Worker:
         )
         self.is_busy, self.position, self.n_try = False, 0, 0
         self._send(spans)
-
-    def fileno(self) -> int:
-        assert self._process.stdout is not None
-        return self._process.stdout.fileno()
+        self._hearing = Thread(target=self._hear, args=(inbox,), daemon=True)
+        self._hearing.start()
 
     def ask(self, position: int, n_try: int, task: bytes) -> None:
         self.is_busy, self.position, self.n_try = True, position, n_try
         self._send(task)
 
-    def answer(self) -> Outcome | None:
+    def _hear(self, inbox: "SimpleQueue[Any]") -> None:
         assert self._process.stdout is not None
-        self.is_busy = False
-        try:
-            outcome: Outcome = pickle.load(self._process.stdout)
-        except (EOFError, pickle.UnpicklingError):
-            return None
-        return outcome
+        with suppress(EOFError, pickle.UnpicklingError):
+            while True:
+                inbox.put((self, pickle.load(self._process.stdout)))
+        inbox.put((self, None))
 
     def died(self) -> int:
         # Its answers end a moment before it does; killed at once, it would not say of what it died.
@@ -145,10 +157,11 @@ class _Worker:
     def end(self) -> None:
         self._process.kill()
         self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout):
-            assert stream is not None
-            with suppress(BrokenPipeError):
-                stream.close()
+        self._hearing.join(5)
+        for stream in (self._process.stdin, None if self._hearing.is_alive() else self._process.stdout):
+            if stream is not None:
+                with suppress(BrokenPipeError):
+                    stream.close()
 
     def _send(self, message: object) -> None:
         assert self._process.stdin is not None
@@ -177,8 +190,27 @@ def serve(file: int) -> None:
     parts = [content[begin:end] for begin, end in inbox.get()]
     job = cache(lambda: unpacked(parts))
     while True:
-        pickle.dump(attempt(job, inbox.get()), answers)
-        answers.flush()
+        task = inbox.get()
+        with telling(_now_and_then(answers)):
+            outcome = attempt(job, task)
+        _write(outcome, answers)
+
+
+def _now_and_then(answers: BinaryIO) -> Tell:
+    last = -math.inf
+
+    def tell(what: str, done: int, total: int) -> None:
+        nonlocal last
+        if time.monotonic() - last > PAUSE:
+            last = time.monotonic()
+            _write(Told(what, done, total), answers)
+
+    return tell
+
+
+def _write(message: Message, answers: BinaryIO) -> None:
+    pickle.dump(message, answers)
+    answers.flush()
 
 
 def _listen(asked: BinaryIO, inbox: "SimpleQueue[Any]") -> None:

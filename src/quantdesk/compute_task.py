@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from functools import cache
 from importlib.machinery import ModuleSpec
 from importlib.util import spec_from_file_location
@@ -72,7 +73,7 @@ def attempt(job: Callable[[], tuple[Callable[[Shared, Task], Result], Shared]], 
 
     # A future holds whatever was raised, so that the driver can raise it again.
     with ThreadPoolExecutor(1) as hand:
-        done = hand.submit(work)
+        done = hand.submit(copy_context().run, work)
     error = done.exception()
     return (True, done.result()) if error is None else (False, _portable(error))
 

@@ -1,5 +1,7 @@
 """Learn, trade and set baselines beside, out of sample: everything a run does before it is judged."""
 
+import os
+import sys
 import time
 from dataclasses import dataclass, replace
 
@@ -14,6 +16,12 @@ from quantdesk.evaluation.plan import Plan
 from quantdesk.evaluation.splits import Split, WalkForward
 from quantdesk.evaluation.walk_forward import OutOfSample, walk_forward
 from quantdesk.strategy import FittedStrategy, Rehearsed, Strategy
+
+ALONE_FOR = 5.0
+"""Seconds of learning folds here before they are learned side by side."""
+
+ROOM = 4
+"""How much memory each process is granted, in sizes of the data set's features."""
 
 
 class Clock:
@@ -88,7 +96,7 @@ def rehearse(strategy: Strategy, panel: Panel, plan: Plan, clock: Clock, tell: T
     # First, so that the forecasts of a large market lie in memory once: of a baseline's little is kept.
     beside = baselines(strategy, dataset, splits, setting, plan.seed, tell)
     clock.lap("baselines")
-    learned = walk_forward(strategy.model, dataset, splits, plan.seed, tell, _of_folds(plan))
+    learned = walk_forward(strategy.model, dataset, splits, plan.seed, tell, _of_folds(plan, dataset))
     clock.lap("learning")
     check_blindness(FittedStrategy(strategy, learned.last, dataset.feature_names), panel, learned, splits[-1])
     clock.lap("checking for leaks")
@@ -97,6 +105,23 @@ def rehearse(strategy: Strategy, panel: Panel, plan: Plan, clock: Clock, tell: T
     return Rehearsal(strategy, dataset, walk, splits, learned, setting, traded, beside)
 
 
-def _of_folds(plan: Plan) -> Compute:
-    # On one machine folds run one after another, so that a model may use every core; on a cluster they run side by side.
-    return replace(plan.compute, workers=1) if plan.compute.on == "local" else plan.compute
+def _of_folds(plan: Plan, dataset: Dataset) -> Compute:
+    if plan.compute.on != "local":
+        return plan.compute
+    # What each process lays out beside the data is at most a few times as large; a GPU is shared by none.
+    room = 1 if _has_gpu() else int(_memory() / (ROOM * dataset.features.nbytes))
+    return replace(plan.compute, workers=max(1, min(plan.compute.processes, room)), alone_for=ALONE_FOR)
+
+
+def _has_gpu() -> bool:
+    # Only a strategy with a network has loaded torch.
+    torch = sys.modules.get("torch")
+    return torch is not None and bool(torch.cuda.is_available())
+
+
+def _memory() -> float:
+    # Of the machine, in bytes; where it does not say, folds run one after another.
+    try:
+        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (AttributeError, ValueError, OSError):
+        return 0.0

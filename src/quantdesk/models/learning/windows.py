@@ -1,5 +1,6 @@
 """Gather windows by index from the resident array: none is ever materialised beside it."""
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,7 +59,10 @@ def gather(table: Tensor, rows: Tensor, n_instruments: int, lookback: int) -> Te
 
 def resident(features: Float32, device: torch.device) -> Tensor:
     """Lay the features of a dataset out as one table on a device; on the CPU nothing is copied."""
-    table = torch.from_numpy(np.ascontiguousarray(features).reshape(-1, features.shape[-1]))
+    with warnings.catch_warnings():
+        # What processes share is read-only, and nothing writes to it here.
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+        table = torch.from_numpy(np.ascontiguousarray(features).reshape(-1, features.shape[-1]))
     return table.to(device)
 
 
