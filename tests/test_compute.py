@@ -247,7 +247,7 @@ def test_a_driver_that_was_killed_resumes_from_the_tasks_it_had_finished(tmp_pat
     assert found == [task * 10 for task in range(20)]
     assert told[0] == finished
     assert len(log.read_text().split()) - first == 20 - finished, "none is done twice"
-    assert list(kept.iterdir()) == [], "a finished map leaves nothing"
+    assert len(list(kept.glob("*.pkl"))) == 20, "what was finished waits for the steps that follow"
 
 
 @pytest.mark.parametrize("damage", [b"", b"foreign", b"\0" * 200])

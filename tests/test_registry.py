@@ -9,11 +9,15 @@ import pytest
 
 from quantdesk.domain.errors import DeskError, LedgerError
 from quantdesk.evaluation.verdict import HEADLINES
-from quantdesk.registry import NO_TWINS, Promotions, Trial, Trials, environment, fingerprint_code, run_id
+from quantdesk.registry import NO_TWINS, Promotions, Trial, Trials, environment, fingerprint_code, run_id, tried_on
 
 
 def trial(number: int, data: str = "data") -> Trial:
     return Trial(data, f"strategy {number}", "name", 0.1 * number, "no evidence of an edge: x", f"run {number}")
+
+
+def on(trials: Trials, data: str) -> list[Trial]:
+    return tried_on(trials.made(), data)
 
 
 def filled(home: Path, n_trials: int = 4) -> Trials:
@@ -30,26 +34,26 @@ def execute(home: Path, statement: str, *values: object) -> None:
 
 
 def test_what_was_added_is_listed_oldest_first(home: Path) -> None:
-    assert filled(home).on("data") == [trial(number) for number in range(4)]
-    assert Trials(home).on("data") == [trial(number) for number in range(4)]
+    assert on(filled(home), "data") == [trial(number) for number in range(4)]
+    assert on(Trials(home), "data") == [trial(number) for number in range(4)]
 
 
 def test_trials_are_listed_by_the_data_they_were_made_on(home: Path) -> None:
     trials = filled(home, 2)
     trials.add(trial(7, "other"))
-    assert trials.on("other") == [trial(7, "other")]
-    assert len(trials.on("data")) == 2
+    assert on(trials, "other") == [trial(7, "other")]
+    assert len(on(trials, "data")) == 2
 
 
 def test_a_new_home_has_no_trials(home: Path) -> None:
-    assert Trials(home / "deeper" / "still").on("data") == []
+    assert on(Trials(home / "deeper" / "still"), "data") == []
 
 
 def test_the_same_trial_twice_counts_twice(home: Path) -> None:
     trials = Trials(home)
     for _ in range(2):
         trials.add(trial(1))
-    assert len(trials.on("data")) == 2
+    assert len(on(trials, "data")) == 2
 
 
 @pytest.mark.parametrize("number", [1, 2, 4])
@@ -58,7 +62,7 @@ def test_an_edited_row_is_noticed_with_its_number(number: int, home: Path) -> No
     body = json.dumps({**vars(trial(0)), "sharpe": 9.0, "at": "2020-01-01"}, sort_keys=True)
     execute(home, "UPDATE trials SET body = ? WHERE number = ?", body, number)
     with pytest.raises(LedgerError, match=f"row {number} does not follow"):
-        trials.on("data")
+        on(trials, "data")
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])
@@ -66,14 +70,14 @@ def test_a_deleted_row_is_noticed(number: int, home: Path) -> None:
     trials = filled(home)
     execute(home, "DELETE FROM trials WHERE number = ?", number)
     with pytest.raises(LedgerError, match=f"row {number + 1} does not follow"):
-        trials.on("data")
+        on(trials, "data")
 
 
 def test_a_deleted_last_row_is_noticed(home: Path) -> None:
     trials = filled(home)
     execute(home, "DELETE FROM trials WHERE number = 4")
     with pytest.raises(LedgerError, match="trial ledger"):
-        trials.on("data")
+        on(trials, "data")
 
 
 def test_a_last_row_replaced_by_a_better_one_is_noticed(home: Path) -> None:
@@ -81,14 +85,14 @@ def test_a_last_row_replaced_by_a_better_one_is_noticed(home: Path) -> None:
     execute(home, "DELETE FROM trials WHERE number = 4")
     trials.add(trial(9))
     with pytest.raises(LedgerError, match="trial ledger"):
-        trials.on("data")
+        on(trials, "data")
 
 
 def test_an_emptied_table_is_noticed(home: Path) -> None:
     trials = filled(home)
     execute(home, "DELETE FROM trials")
     with pytest.raises(LedgerError, match="trial ledger"):
-        trials.on("data")
+        on(trials, "data")
 
 
 def test_swapped_rows_are_noticed(home: Path) -> None:
@@ -96,7 +100,7 @@ def test_swapped_rows_are_noticed(home: Path) -> None:
     for old, new in ((2, 99), (3, 2), (99, 3)):
         execute(home, "UPDATE trials SET number = ? WHERE number = ?", new, old)
     with pytest.raises(LedgerError, match="row 2 does not follow"):
-        trials.on("data")
+        on(trials, "data")
 
 
 def test_trials_of_other_data_are_part_of_the_same_chain(home: Path) -> None:
@@ -104,7 +108,7 @@ def test_trials_of_other_data_are_part_of_the_same_chain(home: Path) -> None:
     trials.add(trial(7, "other"))
     execute(home, "DELETE FROM trials WHERE number = 1")
     with pytest.raises(LedgerError):
-        trials.on("other")
+        on(trials, "other")
 
 
 def test_a_file_that_is_no_database_is_an_error_of_three_parts(home: Path) -> None:
@@ -117,7 +121,7 @@ def test_a_file_that_is_no_database_is_an_error_of_three_parts(home: Path) -> No
 def test_a_home_that_cannot_be_a_folder_is_an_error_of_three_parts(home: Path) -> None:
     (home / "file").write_text("")
     with pytest.raises(LedgerError, match="trial ledger"):
-        Trials(home / "file").on("data")
+        on(Trials(home / "file"), "data")
 
 
 def test_a_run_id_depends_on_every_part_and_not_on_their_order() -> None:

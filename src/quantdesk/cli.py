@@ -9,6 +9,7 @@ import typer
 
 from quantdesk import __version__
 from quantdesk.commands import leaks, lists, market_data, network, networks, runs, searching, sets, study, trading
+from quantdesk.commands.opening import Interrupted
 from quantdesk.domain.errors import DataError, DeskError, StrategyError
 
 INTERRUPTED = 130
@@ -77,6 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         result = app(args=list(arguments) if arguments is not None else None, standalone_mode=False)
     except KeyboardInterrupt:
         return _interrupted()
+    except Interrupted as ended:
+        return _interrupted(str(ended))
     except DeskError as error:
         return _failed(error)
     except Exception as error:  # noqa: BLE001 - the one place where every fault becomes a message
@@ -91,8 +94,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return result if isinstance(result, int) else 0
 
 
-def _interrupted() -> int:
-    print("interrupted: nothing half-written was kept", file=sys.stderr)
+def _interrupted(left: str = "nothing half-written was kept") -> int:
+    print(f"interrupted: {left}", file=sys.stderr)
     return INTERRUPTED
 
 

@@ -33,8 +33,8 @@ class Compute:
         Tasks side by side; 1 runs in this process, 0 takes one a core. A cluster that is already
         there goes by its own cores.
     kept : Path or None
-        Folder where finished tasks are kept until all are, so that a driver that was lost resumes
-        from them. Each belongs to the function's name, the task, and every byte that is shared.
+        Folder where finished tasks are kept, so that a driver that was lost resumes from them; whoever
+        names it deletes it. Each belongs to the function's name, the task, and every byte that is shared.
         Changed code is not noticed: name the folder after the run, whose id covers the code.
     alone_for : float
         Seconds in which tasks run here, one after another, before processes are started for those that remain: quick
@@ -94,8 +94,6 @@ def map(  # noqa: A001 - what it is called everywhere
             if kept:
                 _keep(kept[position], result)
             tell(what, len(results), len(tasks))
-    for place in kept:
-        place.unlink(missing_ok=True)
     return [results[position] for position in range(len(tasks))]
 
 

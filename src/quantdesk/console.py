@@ -1,8 +1,11 @@
 """What the terminal shows: progress, verdicts, tables and decision cards."""
 
+import math
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -24,19 +27,35 @@ PIPED_WIDTH = 120
 out = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
 err = Console(highlight=False, markup=False, stderr=True)
 
+LINE_SECONDS = 60.0
+"""Without a terminal, a stage that lasts is told of no more often than this."""
+
 GRADE_STYLE = {"none": "red", "weak": "yellow", "evidence": "green"}
 
 
 @contextmanager
 def progress(is_quiet: bool) -> "Iterator[Tell]":
-    """Show progress on standard error while the body runs, and yield what to tell it."""
+    """Show progress on standard error while the body runs, and yield what to tell it.
+
+    In a terminal it is a bar, unless ``is_quiet``; elsewhere, as in a log file, a line where a stage begins.
+    """
+    if err.is_terminal:
+        with _bar(is_quiet) as tell, telling(tell):
+            yield tell
+    else:
+        tell = _lines()
+        with telling(tell):
+            yield tell
+
+
+@contextmanager
+def _bar(is_quiet: bool) -> "Iterator[Tell]":
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     # The words come last and go on in a second line where there is little room.
     words = TextColumn("{task.description}", table_column=Column(ratio=1))
     columns = (BarColumn(bar_width=20), TimeElapsedColumn(), TimeRemainingColumn(), words)
-    is_hidden = is_quiet or not err.is_terminal
-    with Progress(*columns, console=err, transient=True, expand=True, disable=is_hidden) as bars:
+    with Progress(*columns, console=err, transient=True, expand=True, disable=is_quiet) as bars:
         task, before = bars.add_task("starting", total=1.0), 0.0
 
         def tell(what: str, done: int, total: int) -> None:
@@ -47,8 +66,26 @@ def progress(is_quiet: bool) -> "Iterator[Tell]":
             before = share
             bars.update(task, description=what, completed=share)
 
-        with telling(tell):
-            yield tell
+        yield tell
+
+
+def _lines() -> "Tell":
+    began, told_at, begun = time.monotonic(), -math.inf, set[str]()
+    before = (0, 0)
+
+    def tell(what: str, done: int, total: int) -> None:
+        nonlocal told_at, before
+        stage, now = what.partition(":")[0], time.monotonic()
+        # The next of one count, such as another symbol of many, is no stage of its own.
+        is_next, before = total == before[1] and done > before[0], (done, total)
+        begins = stage not in begun and not is_next and done < total
+        if begins or now - told_at >= LINE_SECONDS:
+            begun.add(stage)
+            told_at = now
+            share = "" if begins or stage != what else f", {done / max(total, 1):.0%} done"
+            err.print(f"{timedelta(seconds=int(now - began))}  {what}{share}", soft_wrap=True)
+
+    return tell
 
 
 def show_error(error: DeskError) -> None:
@@ -63,8 +100,10 @@ def show_error(error: DeskError) -> None:
     err.print(text, soft_wrap=True)
 
 
-def show_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[int] = ()) -> None:
-    """Print a table; ``numbers`` are the columns set flush right."""
+def show_table(
+    title: str, header: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[int] = (), caption: str = ""
+) -> None:
+    """Print a table, its title above and its caption below; ``numbers`` are the columns set flush right."""
     if title:
         out.print(Text(title, style="bold"))
     table = Table(header_style="dim", box=None, pad_edge=False)
@@ -74,6 +113,8 @@ def show_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]],
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     out.print(table)
+    if caption:
+        out.print(Text(caption, style="dim"))
 
 
 def show_evaluation(evaluation: "Evaluation", report: str) -> None:

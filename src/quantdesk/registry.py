@@ -168,16 +168,6 @@ class Trials:
         """
         self._chain.append(*(vars(trial) | {"at": _now()} for trial in trials))
 
-    def on(self, data: str, data_name: str = "") -> list[Trial]:
-        """List the trials on data with this fingerprint or this name, oldest first: see ``tried_on``.
-
-        Raises
-        ------
-        LedgerError
-            If a row was edited or removed.
-        """
-        return tried_on(self.made(), data, {data_name})
-
     def made(self) -> list[Trial]:
         """List every trial, oldest first.
 

@@ -157,6 +157,22 @@ def test_reasons_give_the_numbers_behind_the_verdict() -> None:
     assert "4.0 years were traded out of sample; at this Sharpe ratio 2.7 are needed" in length
 
 
+@pytest.mark.parametrize(
+    ("net", "gross", "said"),
+    [
+        (0.5, 1.5, "Costs took 100.0% a year: "),
+        (0.5, 2.7, "Costs left 1.50 times the capital after a year, of 3.7 times without them: "),
+        (-1.0, 83.26, "Costs left 0.00 times the capital after a year, of 84.3 times without them: "),
+        (NAN, 0.5, "Costs took nan% a year: "),
+    ],
+)
+def test_costs_that_eat_more_than_the_capital_are_told_as_what_they_left(net: float, gross: float, said: str) -> None:
+    after, before = (replace(PERFORMANCE, annual_return=growth) for growth in (net, gross))
+    baselines = {"equal weight": PERFORMANCE}
+    reasons = judge(after, before, SIGNIFICANCE, SIGNIFICANCE, baselines, SCORES, EVIDENCE, ()).reasons
+    assert f"{said}the Sharpe ratio before them was 1.00." in reasons
+
+
 def test_the_only_strategy_tried_is_held_against_zero() -> None:
     alone = replace(SIGNIFICANCE, n_effective_trials=1.0)
     reasons = judge(PERFORMANCE, PERFORMANCE, alone, alone, {"a": PERFORMANCE}, SCORES, EVIDENCE, ()).reasons

@@ -1,6 +1,7 @@
 """Runs made again from their receipts: the same to the bit, or an explanation of what changed beneath them."""
 
 import sqlite3
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -159,6 +160,19 @@ def test_a_strategy_that_came_from_no_file_cannot_be_made_again(tmp_path: Path) 
     run = kept(tmp_path)
     resigned(run, strategy_text="")
     with pytest.raises(StrategyError, match="came from no file"):
+        verify(run.evaluation.run_id, run.home)
+
+
+def test_a_strategy_that_cannot_be_loaded_is_named_as_its_user_knows_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = kept(tmp_path)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    resigned(run, strategy="../my network", strategy_text="import torch")
+    with pytest.raises(StrategyError, match=r"strategy '___my_network' holds a network"):
+        verify(run.evaluation.run_id, run.home)
+    resigned(run, strategy="lstm", strategy_text="import torch")
+    with pytest.raises(StrategyError, match="strategy 'lstm' holds a network"):
         verify(run.evaluation.run_id, run.home)
 
 

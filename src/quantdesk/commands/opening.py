@@ -1,6 +1,8 @@
 """What several commands share: their options, settings, data, and the way they print JSON."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,6 +23,25 @@ Data = Annotated[
     ),
 ]
 Symbols = Annotated[str, typer.Option("--symbols", help="Only these instruments of the data set, as AAPL,MSFT.")]
+
+
+class Interrupted(Exception):  # noqa: N818 - no error: somebody pressed Ctrl-C
+    """Ctrl-C, with what is said of the work that it ended."""
+
+
+@contextmanager
+def interruptible(left: str) -> Iterator[None]:
+    """Where Ctrl-C ends the body, say what is left of it.
+
+    Raises
+    ------
+    Interrupted
+        On Ctrl-C, with ``left``.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(left) from None
 
 
 def settings() -> "Settings":

@@ -1,12 +1,15 @@
 """Commands that try many things at once: sweep."""
 
+import itertools
 import math
-from typing import TYPE_CHECKING, Annotated
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from quantdesk.commands.opening import Data, Json, Symbols, load, print_json, settings
-from quantdesk.domain.errors import SettingsError
+from quantdesk.commands.opening import Data, Json, Symbols, interruptible, load, print_json, settings
+from quantdesk.domain.errors import SettingsError, StrategyError
 
 if TYPE_CHECKING:
     from quantdesk.evaluation.sweeping import Searched
@@ -26,6 +29,17 @@ FRACTIONS = ("width", "low", "high")
 
 MOST_RULES = 20_000
 """Combinations tried at once."""
+
+NOTHING_LEFT = "nothing was kept and no rule was counted; the same command begins anew"
+"""What Ctrl-C leaves of a sweep."""
+
+
+class LeftOut(NamedTuple):
+    """How many combinations make no rule for one reason, what is wrong with the first of them, and what was expected."""
+
+    n: int
+    such_as: str
+    expected: str
 
 
 def sweep(
@@ -55,22 +69,27 @@ def sweep(
     from quantdesk.execution.rules import Exits
 
     chosen = settings()
-    rules = _rules(rule, given or [], side)
+    rules, left_out = _rules(rule, given or [], side)
     plan = Plan(chosen.home, Costs(**chosen.cost_rates), chosen.capital)
-    with console.progress(is_quiet=as_json) as tell:
+    with console.progress(is_quiet=as_json) as tell, interruptible(NOTHING_LEFT):
         found = search(load(data, symbols), rules, Exits(stop, target, trail, hold), plan, tell=tell)
     if as_json:
-        print_json(_summary(found))
+        print_json(_summary(found) | {"left_out": [one._asdict() for one in left_out]})
         return
     console.out.print(found.verdict[0][:1].upper() + found.verdict[0][1:] + ".")
     for reason in found.verdict[1:]:
         console.out.print(f"• {reason}")
     order = sorted(range(len(rules)), key=lambda i: -math.inf if math.isnan(found.sharpes[i]) else -found.sharpes[i])[:shown]
     rows = [(repr(rules[i]), f"{found.sharpes[i]:.2f}", f"{found.later_sharpes[i]:.2f}") for i in order]
-    console.show_table("", ("rule", "Sharpe where chosen", "afterwards"), rows, numbers=(1, 2))
+    console.show_table("", ("rule", "Sharpe where chosen", "afterwards"), rows, (1, 2), _caption(len(rules), left_out))
 
 
-def _rules(name: str, given: list[str], side: str) -> "list[Rule]":
+def _caption(n_rules: int, left_out: list[LeftOut]) -> str:
+    n_asked = n_rules + sum(one.n for one in left_out)
+    return "\n".join(f"{one.n} of {n_asked} combinations left out, such as {one.such_as}" for one in left_out)
+
+
+def _rules(name: str, given: list[str], side: str) -> "tuple[list[Rule], list[LeftOut]]":
     from quantdesk.execution import rules
 
     if name not in GRIDS:
@@ -83,11 +102,22 @@ def _rules(name: str, given: list[str], side: str) -> "list[Rule]":
     if n_rules > MOST_RULES:
         raise SettingsError(f"{n_rules:,} combinations of {', '.join(values)}", f"at most {MOST_RULES:,}", "try fewer values")
     kind = getattr(rules, "".join(part.capitalize() for part in name.split("_")))
-    made: list[Rule] = rules.grid(kind, **values, side=[side])
+    made, left_out = _made(kind, {**values, "side": [side]})
     if not made:
         tried = ", ".join(f"{key}={asked[key]}" for key in values)
         raise SettingsError(f"no rule comes of {tried}", "positive numbers that fit, as fast below slow", "correct them")
-    return made
+    return made, left_out
+
+
+def _made(kind: "Callable[..., Rule]", values: dict[str, Iterable[object]]) -> "tuple[list[Rule], list[LeftOut]]":
+    made, refused = [], []
+    for numbers in itertools.product(*values.values()):
+        try:
+            made.append(kind(**dict(zip(values, numbers, strict=True))))
+        except StrategyError as error:
+            refused.append((error.expected, error.what))
+    counts, first = Counter(expected for expected, _ in refused), dict(reversed(refused))
+    return made, [LeftOut(n, first[expected], expected) for expected, n in counts.items()]
 
 
 def _pair(name: str, text: str) -> tuple[str, str]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from quantdesk.commands.opening import Data, Json, Symbols, chosen_symbols, load, print_json, settings
+from quantdesk.commands.opening import Data, Json, Symbols, chosen_symbols, interruptible, load, print_json, settings
 
 if TYPE_CHECKING:
     from quantdesk.compute import Compute
@@ -19,8 +19,7 @@ Workers = Annotated[
     int,
     typer.Option(
         "--workers",
-        help="Processes side by side, for twins of the data and for folds on a cluster (here they run one after another); "
-        "0 takes one a core. No number depends on it.",
+        help="Processes side by side, for twins of the data and for folds; 0 takes one a core. No number depends on it.",
     ),
 ]
 
@@ -120,15 +119,18 @@ def _evaluate(name: str, data: str, symbols: str, out: Path | None, how: _Asked,
         n_placebos=how.n_placebos,
         compute=how.compute or Compute(),
     )
+    keep.forget_abandoned(chosen.home)
     with console.progress(is_quiet=as_json) as tell:
-        result, fitted = evaluation.evaluate(strategy, panel, plan, tell)
-        if how.is_combinatorial:
-            from quantdesk.evaluation.combinatorial import combinatorial as run_combinatorial
-
-            spread = run_combinatorial(strategy, panel, plan, tell)
+        with interruptible(keep.left_of(chosen.home)):
+            result, fitted = evaluation.evaluate(strategy, panel, plan, tell)
         tell("recording", 0, 1)
         receipt = receipt_of(result, strategy, plan, data, chosen_symbols(symbols))
         kept = keep.keep(result, fitted, chosen.home, out, receipt=receipt, sketch=Sketch.of(panel))
+        if how.is_combinatorial:
+            from quantdesk.evaluation.combinatorial import combinatorial as run_combinatorial
+
+            with interruptible(f"run {result.run_id} is kept, without its combinatorial paths: {kept}"):
+                spread = run_combinatorial(strategy, panel, plan, tell)
     summary = keep.summarise(result, kept)
     if how.is_combinatorial:
         summary["combinatorial_sharpes"] = spread
@@ -151,6 +153,7 @@ def _orders(
     from quantdesk import console, registry
     from quantdesk import strategy as parts
     from quantdesk.evaluation import card as cards
+    from quantdesk.evaluation.kin import earlier_tries
 
     chosen = settings()
     strategy = parts.load(name, chosen.home)
@@ -163,7 +166,7 @@ def _orders(
         fitted = strategy.fit(dataset, seed=0)
         card = cards.card(fitted, panel, units, chosen.capital if cash is None else cash, _costs(chosen))
     if not standing:
-        made = registry.Trials(chosen.home).on(panel.fingerprint(), panel.name)
+        made = earlier_tries(registry.Trials(chosen.home).made(), panel, panel.fingerprint(), chosen.home)
         tried = [trial for trial in made if trial.strategy == strategy.fingerprint()]
         standing = (
             f"evaluated here (run {tried[-1].run_id}): {tried[-1].verdict}"

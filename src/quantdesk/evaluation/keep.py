@@ -6,9 +6,12 @@ import os
 import pickle
 import shutil
 import tempfile
+import time
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from quantdesk import registry
 from quantdesk.domain.effort import Spent
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
 
 RECEIPT_FILES = ("receipt.json", "sketch.npz")
 """What makes a run verifiable; the run itself does not need them."""
+
+ABANDONED_DAYS = 30
+"""Days for which the finished parts of an interrupted run wait for it."""
 
 
 def keep(
@@ -86,6 +92,24 @@ def keep(
     return folder / "report.html"
 
 
+def left_of(home: Path) -> str:
+    """Say what an evaluation leaves behind where Ctrl-C ends it."""
+    return (
+        f"finished folds and twins are kept in {home / 'kept'} for {ABANDONED_DAYS} days; "
+        "the same command goes on from there. No trial was counted"
+    )
+
+
+def forget_abandoned(home: Path) -> None:
+    """Delete what interrupted runs left in ``home/kept``, where no part has been finished for 30 days."""
+    for folder in (home / "kept").glob("*"):
+        # Another process may have been quicker.
+        with suppress(OSError):
+            if folder.is_dir() and time.time() - folder.stat().st_mtime > ABANDONED_DAYS * 86_400:
+                # In one step, so that no run that begins meanwhile finds half of it.
+                shutil.rmtree(folder.rename(folder.with_name(f".{uuid4().hex}")), ignore_errors=True)
+
+
 def summarise(evaluation: Evaluation, report: Path) -> dict[str, object]:
     """Return what ``desk evaluate --json`` prints; numbers that do not exist are null."""
     traded = scores_at(evaluation.horizon, evaluation.forecast_scores)
@@ -136,6 +160,8 @@ def _spent(fold: Spent) -> dict[str, object]:
     if fold.trainings:
         took |= {"n_trainings": len(fold.trainings), "n_epochs": fold.n_epochs, "devices": list(fold.devices)}
         took |= {"samples_per_second": round(fold.samples_per_second), "gpu_hours": fold.gpu_hours, "cost": fold.cost}
+    if fold.joules is not None:
+        took["joules"] = round(fold.joules, 3)
     return took
 
 
@@ -154,8 +180,8 @@ def _write_all(evaluation: Evaluation, fitted: FittedStrategy, folder: Path, fin
 def _track_csv(track: Track) -> str:
     columns = (track.equity, track.gross_exposure, track.net_exposure, track.turnover, track.costs)
     rows = ["time,equity,gross_exposure,net_exposure,turnover,costs"]
-    for i, time in enumerate(track.times):
-        rows.append(",".join([str(time.astype("datetime64[s]")), *(repr(float(column[i])) for column in columns)]))
+    for i, at in enumerate(track.times):
+        rows.append(",".join([str(at.astype("datetime64[s]")), *(repr(float(column[i])) for column in columns)]))
     return "\n".join(rows) + "\n"
 
 

@@ -15,6 +15,7 @@ from quantdesk.domain.progress import Tell, silent
 from quantdesk.evaluation import significance as luck
 from quantdesk.evaluation.backtest import Setting, track_of
 from quantdesk.evaluation.baselines import UNLIMITED, equal_weight
+from quantdesk.evaluation.kin import earlier_tries
 from quantdesk.evaluation.overfitting import Overfitting, backtest_overfitting, effective_trials, trials_variance
 from quantdesk.evaluation.plan import Plan
 from quantdesk.evaluation.resampling import independent_bars
@@ -104,7 +105,7 @@ def search(panel: Panel, rules: Sequence[Rule], exits: Exits, plan: Plan, tell: 
     best = int(np.argmax(np.nan_to_num(sharpes, nan=-np.inf)))
     tell("judging", 0, 1)
     data = panel.fingerprint()
-    run_id, before = _run_id(data, rules, exits, plan), Trials(plan.home).on(data, panel.name)
+    run_id, before = _run_id(data, rules, exits, plan), earlier_tries(Trials(plan.home).made(), panel, data, plan.home)
     others = sorted({trial.run_id for trial in before if run_of(trial.run_id) != run_id})
     known, _ = beside(plan.home, others, times[1 : cut + 1], returns[:, :cut].T)
     found = Searched(

@@ -188,7 +188,12 @@ def _baseline(performance: Performance, name: str, best: Performance) -> str:
 
 def _costs(performance: Performance, gross: Performance) -> str:
     taken = gross.annual_return - performance.annual_return
-    return f"Costs took {taken:.1%} a year: the Sharpe ratio before them was {said(gross.sharpe)}."
+    before = f"the Sharpe ratio before them was {said(gross.sharpe)}."
+    if not taken > 1:
+        return f"Costs took {taken:.1%} a year: {before}"
+    # Growth compounds: a difference of rates as large as this is not what was paid.
+    left, made = said(1 + performance.annual_return), said(1 + gross.annual_return, 1)
+    return f"Costs left {left} times the capital after a year, of {made} times without them: {before}"
 
 
 def _forecasts(scores: ForecastScores) -> str:

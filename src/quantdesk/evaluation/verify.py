@@ -1,5 +1,6 @@
 """Make a run again from its receipt, and say whether the same came out; where not, what changed beneath it."""
 
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -158,7 +159,8 @@ def _again(receipt: Receipt, panel: Panel, known: list[Trial], home: Path, tell:
             f"the strategy of run {receipt.run_id} came from no file", "a strategy file", "put it into one, and evaluate it"
         )
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "kept.py"
+        # Errors name a strategy by its file.
+        path = Path(folder) / f"{re.sub(r'[^0-9A-Za-z_]', '_', receipt.strategy)}.py"
         path.write_bytes(receipt.strategy_text.encode(errors="surrogateescape"))
         evaluation, _ = evaluate(load(str(path), home), panel, receipt.plan(home), tell, known=known)
     return evaluation

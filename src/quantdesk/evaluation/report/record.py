@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,7 +13,18 @@ from quantdesk.domain.trade import Fill
 from quantdesk.evaluation.outcome import Evaluation
 from quantdesk.evaluation.report.axes import time_ticks
 from quantdesk.evaluation.report.charts import empty, frame, keys
-from quantdesk.evaluation.report.wording import NOTHING, confidence, count, day, escape, moments, number, section, table
+from quantdesk.evaluation.report.wording import (
+    NOTHING,
+    confidence,
+    count,
+    day,
+    escape,
+    laid_out,
+    moments,
+    number,
+    section,
+    table,
+)
 from quantdesk.evaluation.significance import Significance
 
 _CONVENTIONS = {
@@ -20,6 +32,7 @@ _CONVENTIONS = {
     "null, T": "standard error at the Sharpe ratio of the null, over T bars (López de Prado, Lipton & Zoonekynd 2025)",
 }
 
+_NARROW = 60
 _MACHINE = ("Samples a second", "Device", "GPU hours", "Cost")
 
 
@@ -125,12 +138,30 @@ def receipts(evaluation: Evaluation) -> str:
         ("Seed", str(evaluation.seed)),
         *((name.replace("_", " "), str(value)) for name, value in evaluation.settings.items()),
     ]
-    listed = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in pairs)
+    listed = "".join(_pair(name, value) for name, value in pairs if not _is_wide(value))
+    whole = "".join(_pair(name, value) for name, value in pairs if _is_wide(value))
     spent = [f"{escape(step)} {number(seconds, 1, 's')}" for step, seconds in evaluation.seconds.items()]
     total = number(sum(evaluation.seconds.values()), 1, "s")
     time = f'<p class="caption">Time spent: {total}, of which {" · ".join(spent)}.</p>' if spent else ""
     again = '<p class="caption">The run id is a digest of data, code, choices, seed and environment.</p>'
-    return section("receipts", "Receipts", f'<dl class="pairs">{listed}</dl>{time}{learning(evaluation.spent)}{again}')
+    lists = f'<dl class="pairs">{listed}</dl><dl class="pairs whole">{whole}</dl>'
+    return section("receipts", "Receipts", f"{lists}{time}{learning(evaluation.spent)}{again}")
+
+
+def _is_code(value: str) -> bool:
+    return re.fullmatch(r"\w+\(.*\)", value, re.DOTALL) is not None
+
+
+def _is_wide(value: str) -> bool:
+    return _is_code(value) or len(value) > _NARROW
+
+
+def _pair(name: str, value: str) -> str:
+    shown = escape(value)
+    if _is_code(value):
+        lines = [f'<span style="--deep:{deep}">{escape(line)}</span>' for deep, line in laid_out(value)]
+        shown = f"<code>{' '.join(lines)}</code>"
+    return f"<div><dt>{escape(name)}</dt><dd>{shown}</dd></div>"
 
 
 def learning(spent: tuple[Spent, ...]) -> str:
@@ -149,6 +180,10 @@ def learning(spent: tuple[Spent, ...]) -> str:
         f"{words} The best epoch is the one that was kept, the loss that of the validation span after it, lowest to highest "
         "where several networks were trained. Cost is that of the machine at the price an hour given for it, – where none was."
     )
+    if any(fold.joules is not None for fold in spent):
+        heads.append("Energy")
+        rows = [[*row, _energy(one.joules)] for row, one in zip(rows, (*spent, trained), strict=True)]
+        note += " Energy is what the devices drew meanwhile, with whatever else ran on them."
     return table(heads, rows, caption=note)
 
 
@@ -159,6 +194,10 @@ def _took(name: str, spent: Spent) -> list[str]:
     judged = [(epoch, loss) for epoch, loss in kept if math.isfinite(loss)]
     best = [_range([pair[place] for pair in judged], digits) for place, digits in ((0, "d"), (1, ".4g"))]
     return [name, number(spent.seconds, 1, "s"), count(spent.n_epochs), *best, speed, devices, *bill]
+
+
+def _energy(joules: float | None) -> str:
+    return NOTHING if joules is None else number(joules / 1000, 2, "kJ")
 
 
 def _range(values: Sequence[float], digits: str) -> str:

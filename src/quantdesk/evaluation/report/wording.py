@@ -1,5 +1,7 @@
 """Turn numbers, times and strings into safe, readable text."""
 
+import ast
+import itertools
 import math
 from html import escape as _escape
 from typing import Literal
@@ -13,6 +15,7 @@ NOTHING = "–"
 
 _THIN = "\N{NARROW NO-BREAK SPACE}"
 _DAY_SECONDS = 86_400
+_LINE = 96
 
 
 def escape(text: str) -> str:
@@ -74,6 +77,50 @@ def spacing(times: Times) -> float:
     if len(times) < 2:
         return 1.0
     return float(np.median(np.diff(times) / np.timedelta64(1, "s"))) / _DAY_SECONDS
+
+
+def laid_out(choices: str) -> list[tuple[int, str]]:
+    """Break the repr of nested choices into lines, each with how deep it lies: a line for each part that is chosen.
+
+    Examples
+    --------
+    >>> for deep, line in laid_out(f"Seeds(model=LightGBM(n_trees=100, leaves=15), names={tuple(range(30))}, n=3)"):
+    ...     print(" " * deep + line[:40])
+    Seeds(
+     model=LightGBM(n_trees=100, leaves=15),
+     names=(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10,
+    )
+    """
+    try:
+        return _lines(ast.parse(choices, mode="eval").body, "", "", 0)
+    except SyntaxError:
+        return [(0, choices)]
+
+
+def _lines(node: ast.expr, before: str, after: str, deep: int) -> list[tuple[int, str]]:
+    line, inner = f"{before}{ast.unparse(node)}{after}", _inner(node)
+    if len(line) <= _LINE or not any(_is_nested(one) for _, one in inner):
+        return [(deep, line)]
+    head, ends = (
+        (ast.unparse(node.func), "()") if isinstance(node, ast.Call) else ("", "[]" if isinstance(node, ast.List) else "()")
+    )
+    lines = [(deep, f"{before}{head}{ends[0]}")]
+    for is_nested, some in itertools.groupby(inner, lambda one: _is_nested(one[1])):
+        if is_nested:
+            lines += [row for name, one in some for row in _lines(one, name, ",", deep + 1)]
+        else:
+            lines.append((deep + 1, " ".join(f"{name}{ast.unparse(one)}," for name, one in some)))
+    return [*lines, (deep, f"{ends[1]}{after}")]
+
+
+def _inner(node: ast.expr) -> list[tuple[str, ast.expr]]:
+    if isinstance(node, ast.Call):
+        return [("", one) for one in node.args] + [(f"{one.arg}=", one.value) for one in node.keywords]
+    return [("", one) for one in node.elts] if isinstance(node, ast.Tuple | ast.List) else []
+
+
+def _is_nested(node: ast.expr) -> bool:
+    return any(isinstance(one, ast.Call) for one in ast.walk(node))
 
 
 def table(heads: list[str], rows: list[list[str]], *, caption: str = "", marked: int = -1) -> str:
