@@ -55,7 +55,7 @@ WRONG: dict[str, Callable[[], object]] = {
     "MLP.width is 0": lambda: Distilled(Ridge(), MLP(width=0)),
     "MLP.width is -1": lambda: Deep(Market(MLP(width=-1))),
     "Concatenated was given 'MLP' as a network": lambda: Concatenated((MLP(), given("MLP"))),
-    "Stacked has no tuple of parts": lambda: Stacked(given(MLP())),
+    "Stacked.parts is MLP": lambda: Stacked(given(MLP())),
     "Training.epochs is 1.5": lambda: Training(epochs=given(1.5)),
     "Training.epochs is '5'": lambda: Training(epochs=given("5")),
     "Training.patience is -1": lambda: Training(patience=-1),

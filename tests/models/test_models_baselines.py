@@ -68,7 +68,7 @@ def test_equal_features_have_no_score() -> None:
 def test_a_feature_that_is_not_there_is_named() -> None:
     with pytest.raises(StrategyError, match="'momentum_20'"):
         Grinold("momentum_20").fit(planted(0.0, n_times=60), 0)
-    with pytest.raises(StrategyError, match="sign 0"):
+    with pytest.raises(StrategyError, match=r"Grinold\.sign is 0"):
         Grinold("a", sign=0)
 
 

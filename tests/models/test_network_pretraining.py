@@ -161,5 +161,5 @@ def test_a_tuned_model_starts_from_a_pretrained_network() -> None:
 def test_other_networks_are_refused() -> None:
     with pytest.raises(StrategyError, match="pre-training was asked of MLP"):
         Deep(MLP(LOOKBACK), pretraining=Pretraining())
-    with pytest.raises(StrategyError, match="0 epochs"):
+    with pytest.raises(StrategyError, match=r"Pretraining\.epochs is 0"):
         Pretraining(epochs=0)

@@ -246,6 +246,7 @@ def test_the_informative_inputs_are_selected_first(seed: int) -> None:
     assert set(found.argsort(descending=True)[:3].tolist()) == {1, 4, 6}
 
 
+@pytest.mark.filterwarnings("ignore")
 def test_the_exported_network_says_the_same_at_batch_1_and_500(tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime", reason="export needs the extra `deep`")
     torch.manual_seed(0)

@@ -1,4 +1,4 @@
-"""What learning took: time, samples, epochs, devices and money."""
+"""What learning took: time, samples, epochs, devices, money and energy."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +26,8 @@ class Effort:
         Of the machine; 0 where it is not known.
     n_devices : int
         How many of them at once.
+    joules : float or None
+        What the device drew meanwhile, for whatever ran on it; None where the machine does not say.
     """
 
     seconds: float
@@ -36,6 +38,7 @@ class Effort:
     device: str
     price_per_hour: float = 0.0
     n_devices: int = 1
+    joules: float | None = None
 
     @property
     def n_samples(self) -> float:
@@ -93,6 +96,12 @@ class Spent:
     def cost(self) -> float:
         """Give the price of the machine for the time of the trainings; 0 where it is not known."""
         return sum(effort.cost for effort in self.trainings)
+
+    @property
+    def joules(self) -> float | None:
+        """Add up the energy of the trainings; None where that of one is not known, or there was none."""
+        known = [effort.joules for effort in self.trainings if effort.joules is not None]
+        return sum(known) if known and len(known) == len(self.trainings) else None
 
 
 _counts: ContextVar[list[Effort] | None] = ContextVar("counts", default=None)

@@ -6,10 +6,13 @@ from functools import reduce
 import numpy as np
 
 from quantdesk.domain.arrays import Float64
+from quantdesk.domain.attention import Attention
 from quantdesk.domain.dataset import Dataset
 from quantdesk.domain.errors import StrategyError
 from quantdesk.domain.forecast import Forecasts
 from quantdesk.domain.ports import Forecaster, Model
+from quantdesk.models.attending import attention_of, averaged
+from quantdesk.models.learning.choices import check_choices, check_kind
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,9 @@ class Average:
     models: tuple[Model, ...]
 
     def __post_init__(self) -> None:
+        check_choices(self)
+        for model in self.models:
+            check_kind("one of Average.models", model, Model)
         if not self.models:
             raise StrategyError("Average was given no models", "at least one", "name the models to average")
 
@@ -74,6 +80,10 @@ class AverageForecaster:
         """Average the contributions, which sum to the averaged mean."""
         total: Float64 = reduce(np.add, (forecaster.contributions(dataset) for forecaster in self.forecasters))
         return total / len(self.forecasters)
+
+    def attention(self, dataset: Dataset) -> Attention | None:
+        """Average what those that can say looked at; None where none can."""
+        return averaged([attention_of(forecaster, dataset) for forecaster in self.forecasters])
 
     def importance(self) -> Float64:
         """Average the shares of those that read features (n_features,), summing to 1 or all 0."""

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from quantdesk.domain.arrays import Bools, Float64, Ints
+from quantdesk.domain.attention import Attention
 from quantdesk.domain.compiled import compiled
 from quantdesk.domain.dataset import Dataset
-from quantdesk.domain.errors import StrategyError
 from quantdesk.domain.forecast import LEVELS, MEDIAN, Forecasts, mean_of
 from quantdesk.domain.ports import Forecaster, Model
+from quantdesk.models.attending import attention_of
 from quantdesk.models.fitting import completed, horizon_volatility, require_samples
+from quantdesk.models.learning.choices import FROM_0, WITHIN_1, check_choices
 
 N_PAIRS = MEDIAN
 MAX_SCORES = 4_000
@@ -47,12 +49,7 @@ class Conformal:
     gamma: float = 0.01
 
     def __post_init__(self) -> None:
-        if not 0 < self.calibration_share < 1 or self.window < 0 or self.gamma < 0:
-            raise StrategyError(
-                f"Conformal has window {self.window}, calibration_share {self.calibration_share}, gamma {self.gamma}",
-                "a window and a gamma of 0 or more, a share between 0 and 1",
-                "correct the one outside its range",
-            )
+        check_choices(self, window=FROM_0, calibration_share=WITHIN_1, gamma=FROM_0)
 
     def fit(self, dataset: Dataset, seed: int) -> "ConformalForecaster":
         """Fit the model on the first part, take scores on the last.
@@ -125,6 +122,10 @@ class ConformalForecaster:
         """Return the inner contributions; the mean is the same but for rounding, which the last column takes."""
         parts = self.inner.contributions(dataset)[..., :-1]
         return completed(parts, self.forecast(dataset).mean)
+
+    def attention(self, dataset: Dataset) -> Attention | None:
+        """Return what the inner forecaster looked at, None where it cannot say."""
+        return attention_of(self.inner, dataset)
 
     def importance(self) -> Float64:
         """Return the inner importance (n_features,)."""

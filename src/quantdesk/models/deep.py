@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from quantdesk.domain.dataset import Dataset
-from quantdesk.models.learning.choices import check_network, check_whole
+from quantdesk.models.learning.choices import check_choices, refuse
 from quantdesk.models.training import Training
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Deep:
     Raises
     ------
     StrategyError
-        If it is not a network, one of its choices is outside its range, or it cannot be pre-trained.
+        If a choice is of the wrong kind or outside its range, or the network cannot be pre-trained.
     """
 
     network: "Network"
@@ -47,9 +47,10 @@ class Deep:
     pretraining: "Pretraining | None" = None
 
     def __post_init__(self) -> None:
-        check_network(self.network, "Deep")
-        check_whole("Deep", "max_samples", self.max_samples)
+        check_choices(self)
         if self.pretraining is not None:
+            if not callable(getattr(self.pretraining, "check", None)):
+                refuse("Deep.pretraining", self.pretraining, "a Pretraining, or None")
             self.pretraining.check(self.network)
 
     def fit(self, dataset: Dataset, seed: int) -> "DeepForecaster":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from quantdesk.domain.dataset import Dataset
 from quantdesk.domain.errors import StrategyError
 from quantdesk.domain.ports import Model
-from quantdesk.models.learning.choices import check_network, check_whole
+from quantdesk.models.learning.choices import FROM_0_TO_1, FROM_2, check_choices
 from quantdesk.models.training import Training
 
 if TYPE_CHECKING:
@@ -55,15 +55,9 @@ class Distilled:
     max_samples: int = 1_000_000
 
     def __post_init__(self) -> None:
-        check_network(self.student, "Distilled")
-        check_whole("Distilled", "max_samples", self.max_samples)
-        if not self.temperature > 0 or not 0 <= self.alpha <= 1 or self.blocks < 2 or self.training.validation_share == 0:
-            raise StrategyError(
-                f"Distilled has temperature {self.temperature}, alpha {self.alpha}, {self.blocks} blocks"
-                f" and a validation share of {self.training.validation_share}",
-                "a positive temperature, an alpha from 0 to 1, 2 blocks or more, a validation share above 0",
-                "correct the one outside its range",
-            )
+        check_choices(self, alpha=FROM_0_TO_1, blocks=FROM_2)
+        if self.training.validation_share == 0:
+            raise StrategyError("Distilled has no validation span", "a validation_share above 0", "set it in its training")
 
     def fit(self, dataset: Dataset, seed: int) -> "DistilledForecaster":
         """Fit the teacher block after block, then the student.

@@ -6,6 +6,7 @@ import numpy as np
 
 from quantdesk.domain.arrays import Float64
 from quantdesk.domain.dataset import Dataset
+from quantdesk.models.learning.choices import FROM_0, FROM_0_TO_1, check_choices
 from quantdesk.models.linear import LinearForecaster, fit_linear
 
 MAX_SWEEPS = 1_000
@@ -32,6 +33,9 @@ class ElasticNet:
     l1_share: float = 0.3
     max_samples: int = 100_000
     demean: bool = True
+
+    def __post_init__(self) -> None:
+        check_choices(self, penalty=FROM_0, l1_share=FROM_0_TO_1)
 
     def fit(self, dataset: Dataset, seed: int) -> LinearForecaster:
         """Learn from every sample; the seed is not needed.

@@ -1,6 +1,10 @@
 """Write a trained network as one ONNX file, for machines without torch."""
 
 import copy
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +15,13 @@ if TYPE_CHECKING:
 
 OPSET = 20
 """Version of the operators; ONNX Runtime 1.17 and later know it."""
+
+_OF_TORCH = (
+    (FutureWarning, r"_check_is_size will be removed"),
+    (FutureWarning, r"`isinstance\(treespec, LeafSpec\)` is deprecated"),
+    (UserWarning, r"The tensor attributes? .* assigned during export"),
+)
+"""What torch's exporter says of its own code, about which nobody who exports can do anything."""
 
 
 def export(forecaster: "DeepForecaster", path: Path) -> None:
@@ -30,18 +41,36 @@ def export(forecaster: "DeepForecaster", path: Path) -> None:
 
     n_features = len(forecaster.scaler.centre)
     example = torch.zeros(3, forecaster.lookback, n_features)
-    program = torch.onnx.export(
-        reading(forecaster).float(),
-        (example,),
-        input_names=["windows"],
-        output_names=["quantiles"],
-        dynamic_shapes=({0: torch.export.Dim("n", min=1, max=1 << 20)},),
-        opset_version=OPSET,
-        dynamo=True,
-        verbose=False,
-    )
+    with _quiet():
+        program = torch.onnx.export(
+            reading(forecaster).float(),
+            (example,),
+            input_names=["windows"],
+            output_names=["quantiles"],
+            dynamic_shapes=({0: torch.export.Dim("n", min=1, max=1 << 20)},),
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+        )
     assert program is not None, "the exporter gives a program unless it is told to write a file"
     program.save(path)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    registration = logging.getLogger("torch.onnx._internal.exporter._registration")
+    registration.addFilter(_is_news)
+    try:
+        with warnings.catch_warnings():
+            for category, message in _OF_TORCH:
+                warnings.filterwarnings("ignore", message, category)
+            yield
+    finally:
+        registration.removeFilter(_is_news)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    return not record.getMessage().startswith("torchvision is not installed")
 
 
 def reading(forecaster: "DeepForecaster") -> "nn.Module":

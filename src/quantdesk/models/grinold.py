@@ -17,6 +17,7 @@ from quantdesk.models.fitting import (
     standardised_labels,
     thinned_rows,
 )
+from quantdesk.models.learning.choices import check_choices
 
 MAX_SCORE = 3.0
 MAX_SAMPLES = 100_000
@@ -44,8 +45,11 @@ class Grinold:
     sign: int = 1
 
     def __post_init__(self) -> None:
-        if self.sign not in (-1, 1):
-            raise StrategyError(f"Grinold has sign {self.sign}", "1 to follow the feature or -1 to go against it", "set it")
+        check_choices(
+            self,
+            ic=(lambda value: -1 <= value <= 1, "from -1 to 1"),
+            sign=(lambda value: value in (-1, 1), "1 to follow the feature or -1 to go against it"),
+        )
 
     def fit(self, dataset: Dataset, seed: int) -> "GrinoldForecaster":
         """Measure the errors of the rule on every horizon.

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from quantdesk.domain.dataset import Dataset
 from quantdesk.domain.errors import StrategyError
-from quantdesk.models.learning.choices import check_network, check_whole, is_number
+from quantdesk.models.learning.choices import check_choices
 from quantdesk.models.training import Training
 
 if TYPE_CHECKING:
@@ -42,10 +42,7 @@ class Adaptation:
     is_second_order: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("shots", "steps"):
-            check_whole("Adaptation", name, getattr(self, name))
-        if not (is_number(self.rate) and self.rate > 0):
-            raise StrategyError(f"Adaptation.rate is {self.rate!r}", "a positive number", "correct it")
+        check_choices(self)
 
 
 @dataclass(frozen=True)
@@ -87,8 +84,7 @@ class MetaLearned:
     max_samples: int = 1_000_000
 
     def __post_init__(self) -> None:
-        check_network(self.network, "MetaLearned")
-        check_whole("MetaLearned", "max_samples", self.max_samples)
+        check_choices(self)
         if self.training.validation_share == 0:
             raise StrategyError("MetaLearned has no validation span", "a validation_share above 0", "set it in its training")
         if self.training.n_processes > 1:

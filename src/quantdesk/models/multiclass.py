@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from quantdesk.domain.arrays import Float64, Ints
+from quantdesk.models.learning.choices import FROM_0, FROM_2, check_choices
 
 if TYPE_CHECKING:
     import lightgbm
@@ -47,6 +48,9 @@ class Logistic:
     """
 
     ridge: float = 10.0
+
+    def __post_init__(self) -> None:
+        check_choices(self, ridge=FROM_0)
 
     def learn(self, features: Float64, outcomes: Ints, n_classes: int, seed: int) -> "LogisticClasses":
         """Minimise the penalised log loss by L-BFGS; ``seed`` changes nothing."""
@@ -117,6 +121,9 @@ class BoostedTrees:
     n_leaves: int = 15
     learning_rate: float = 0.05
     min_leaf: int = 100
+
+    def __post_init__(self) -> None:
+        check_choices(self, n_leaves=FROM_2)
 
     def learn(self, features: Float64, outcomes: Ints, n_classes: int, seed: int) -> "TreeClasses":
         """Grow the trees, on one thread and the same to the last bit each time."""

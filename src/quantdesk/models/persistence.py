@@ -16,6 +16,7 @@ from quantdesk.models.fitting import (
     standardised_labels,
     thinned_rows,
 )
+from quantdesk.models.learning.choices import check_choices
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,9 @@ class Persistence:
     """
 
     max_samples: int = 100_000
+
+    def __post_init__(self) -> None:
+        check_choices(self)
 
     def fit(self, dataset: Dataset, seed: int) -> "PersistenceForecaster":
         """Measure the errors of persistence on every horizon.

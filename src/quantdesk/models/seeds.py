@@ -6,7 +6,7 @@ from quantdesk.domain.dataset import Dataset
 from quantdesk.domain.ports import Model
 from quantdesk.domain.progress import part
 from quantdesk.models.average import AverageForecaster
-from quantdesk.models.learning.choices import check_whole
+from quantdesk.models.learning.choices import check_choices
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Seeds:
     n: int = 5
 
     def __post_init__(self) -> None:
-        check_whole("Seeds", "n", self.n)
+        check_choices(self)
 
     def fit(self, dataset: Dataset, seed: int) -> AverageForecaster:
         """Fit every member on the same data.

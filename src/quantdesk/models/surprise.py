@@ -10,6 +10,7 @@ from quantdesk.domain.arrays import Bools, Float64, Ints, Times
 from quantdesk.domain.errors import DataError
 from quantdesk.domain.forecast import LEVELS
 from quantdesk.domain.records import Names
+from quantdesk.models.learning.choices import FROM_0, WITHIN_1, check_choices
 from quantdesk.models.multiclass import BoostedTrees, Classes, Classifier, Logistic, bounded, log_loss
 
 CLASSES = ("miss", "meet", "beat")
@@ -78,6 +79,9 @@ class Surprise:
     coverage: float = 0.8
     min_past: int = 4
     trees: BoostedTrees = field(default_factory=BoostedTrees)
+
+    def __post_init__(self) -> None:
+        check_choices(self, coverage=WITHIN_1, min_past=FROM_0)
 
     def learn(self, rows: Rows, seed: int) -> "SurprisePredictor":
         """Learn from rows whose outcomes are known and features whole; the others are left out.

@@ -3,10 +3,9 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
-from quantdesk.domain.errors import StrategyError
-from quantdesk.models.learning.choices import check_whole, is_number
+from quantdesk.models.learning.choices import BELOW_1, FROM_0, check_choices, check_kind, refuse
 
 Schedule = Literal["constant", "cosine", "restarts", "exponential", "plateau"]
 """How the learning rate goes down: never, along a cosine, along cosines that start again, by the same share at every step
@@ -50,7 +49,7 @@ class Training:
         up to the last digits; networks that read a whole time at once cannot be shared.
     checkpoint : Path or None
         Where training is kept after each epoch and every ``checkpoint_seconds``, so that a kill costs
-        little; a finished training removes it.
+        little; a finished training removes it. Text is taken for a path.
     checkpoint_seconds : float
         See ``checkpoint``.
     price_per_hour : float
@@ -80,19 +79,18 @@ class Training:
     price_per_hour: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch", "accumulate", "n_threads", "n_processes"):
-            check_whole("Training", name, getattr(self, name))
-        check_whole("Training", "patience", self.patience, least=0)
-        for name in ("learning_rate", "clip"):
-            if not (is_number(getattr(self, name)) and getattr(self, name) > 0):
-                raise StrategyError(f"Training.{name} is {getattr(self, name)!r}", "a positive number", "correct it")
-        for name in ("weight_decay", "checkpoint_seconds", "price_per_hour"):
-            if not (is_number(getattr(self, name)) and getattr(self, name) >= 0):
-                raise StrategyError(f"Training.{name} is {getattr(self, name)!r}", "a number, 0 or more", "correct it")
-        if not (is_number(self.validation_share) and 0 <= self.validation_share < 1):
-            raise StrategyError(f"Training.validation_share is {self.validation_share!r}", "from 0 to below 1", "correct it")
-        if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", str(self.device)):
-            raise StrategyError(f"Training.device is {self.device!r}", "auto, cpu, cuda, cuda:0 or mps", "choose one")
-        for name, kinds in (("schedule", get_args(Schedule)), ("precision", get_args(Precision))):
-            if getattr(self, name) not in kinds:
-                raise StrategyError(f"Training.{name} is {getattr(self, name)!r}", f"one of {', '.join(kinds)}", "choose one")
+        given: object = self.checkpoint
+        if isinstance(given, str):
+            object.__setattr__(self, "checkpoint", Path(given))
+        elif given is not None:
+            check_kind("Training.checkpoint", given, Path)
+        check_choices(
+            self,
+            patience=FROM_0,
+            weight_decay=FROM_0,
+            checkpoint_seconds=FROM_0,
+            price_per_hour=FROM_0,
+            validation_share=BELOW_1,
+        )
+        if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", self.device):
+            refuse("Training.device", self.device, "auto, cpu, cuda, cuda:0 or mps")

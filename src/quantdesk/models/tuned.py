@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from quantdesk.domain.dataset import Dataset
 from quantdesk.domain.errors import DataError, StrategyError
 from quantdesk.models.deep import Deep
-from quantdesk.models.learning.choices import check_whole, is_number
+from quantdesk.models.learning.choices import check_choices
 from quantdesk.models.training import Training
 
 if TYPE_CHECKING:
@@ -41,10 +41,7 @@ class Tuning:
     min_samples: int = 100
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch", "min_samples"):
-            check_whole("Tuning", name, getattr(self, name))
-        if not (is_number(self.rate) and self.rate > 0):
-            raise StrategyError(f"Tuning.rate is {self.rate!r}", "a positive number", "correct it")
+        check_choices(self)
 
 
 @dataclass(frozen=True)
@@ -72,6 +69,7 @@ class Tuned:
     tuning: Tuning = field(default_factory=Tuning)
 
     def __post_init__(self) -> None:
+        check_choices(self)
         if self.model.training.validation_share == 0:
             raise StrategyError("Tuned has no validation span", "a validation_share above 0", "set it in the model's training")
 

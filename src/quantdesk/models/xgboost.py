@@ -9,6 +9,7 @@ import numpy as np
 from quantdesk.domain.arrays import Float32, Float64
 from quantdesk.domain.dataset import Dataset
 from quantdesk.models.fitting import Samples
+from quantdesk.models.learning.choices import UP_TO_1, check_choices
 from quantdesk.models.trees import TreeForecaster, fit_trees
 
 if TYPE_CHECKING:
@@ -46,6 +47,9 @@ class XGBoost:
     max_samples: int = 100_000
     demean: bool = True
     n_threads: int = 1
+
+    def __post_init__(self) -> None:
+        check_choices(self, column_share=UP_TO_1)
 
     def fit(self, dataset: Dataset, seed: int) -> TreeForecaster:
         """Learn from every sample.

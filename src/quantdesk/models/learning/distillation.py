@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from quantdesk.domain.arrays import Float64, Ints
+from quantdesk.domain.attention import Attention
 from quantdesk.domain.dataset import Dataset
 from quantdesk.domain.forecast import LEVELS, MEDIAN, Forecasts, mean_of
 from quantdesk.domain.ports import Forecaster, Model
@@ -137,6 +138,10 @@ class DistilledForecaster:
     def contributions(self, dataset: Dataset) -> Float64:
         """Integrate the student's gradients."""
         return self.student.contributions(dataset)
+
+    def attention(self, dataset: Dataset) -> Attention | None:
+        """Say what the student looked at; None where it cannot."""
+        return self.student.attention(dataset)
 
     def importance(self) -> Float64:
         """Return each feature's share of what moves the student (n_features,)."""

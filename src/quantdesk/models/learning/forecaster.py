@@ -112,11 +112,12 @@ class DeepForecaster:
             return None
         times, instruments = np.nonzero(dataset.is_valid)
         rows = torch.from_numpy(times * len(dataset.symbols) + instruments)
-        module, table, found = self.module, resident(dataset.features, torch.device("cpu")), []
+        table, found = resident(dataset.features, torch.device("cpu")), []
+        module, inner = self.module, self.module.inner
         with on_threads(1), torch.no_grad():
             for chunk in self._chunks(rows, len(dataset.symbols)):
                 windows = module.scale(gather(table, chunk, len(dataset.symbols), self.lookback).double())
-                found.append(self.network.attention(module.inner, windows))
+                found.append(self.network.attention(inner, windows))
         lags, features = (_by_time([said[part] for said in found], times, len(dataset)) for part in (0, 1))
         return Attention(lags, features)
 

@@ -1,5 +1,6 @@
 """Forecasters that share a network and let each instrument have some weights of its own."""
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from typing import cast
@@ -10,9 +11,11 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from quantdesk.domain.arrays import Float32, Float64, Ints
+from quantdesk.domain.attention import Attention
 from quantdesk.domain.dataset import Dataset
 from quantdesk.domain.errors import StrategyError
 from quantdesk.domain.forecast import Forecasts
+from quantdesk.models.attending import averaged
 from quantdesk.models.fitting import horizon_volatility
 from quantdesk.models.learning.forecaster import DeepForecaster
 from quantdesk.models.learning.loop import on_threads
@@ -55,6 +58,12 @@ class _Replaced(nn.Module):
     def __init__(self, shared: Scaled, own: Weights) -> None:
         super().__init__()
         self.shared, self.own = shared, {name: value.detach().double() for name, value in own.items()}
+
+    @property
+    def inner(self) -> nn.Module:
+        whole = copy.deepcopy(self.shared)
+        whole.load_state_dict(self.own, strict=False)
+        return whole.inner
 
     def scale(self, windows: Tensor) -> Tensor:
         return self.shared.scale(windows)
@@ -125,18 +134,24 @@ class IndividualForecaster:
         """Integrate gradients, each instrument through its own network."""
         return self._joined(dataset, lambda one, own: one.contributions(own))
 
+    def attention(self, dataset: Dataset) -> Attention | None:
+        """Say what the networks looked at, averaged over the instruments of each time; None where they cannot."""
+        groups = [(one, only(dataset, places)) for places, one in self._groups(dataset)]
+        return averaged([one.attention(own) for one, own in groups], [own.is_valid.sum(axis=1) for _, own in groups])
+
     def importance(self) -> Float64:
         """Return each feature's share (n_features,)."""
         return self.shared.importance()
 
-    def _joined(self, dataset: Dataset, ask: Ask) -> Float64:
+    def _groups(self, dataset: Dataset) -> list[tuple[Ints, DeepForecaster]]:
         own = [place for place, symbol in enumerate(dataset.symbols) if symbol in self.symbols]
         rest = np.setdiff1d(np.arange(len(dataset.symbols)), own)
         groups = [(np.array([place]), self.of(dataset.symbols[place])) for place in own]
-        if len(rest) or not own:
-            groups.append((rest, self.shared))
+        return [*groups, (rest, self.shared)] if len(rest) or not own else groups
+
+    def _joined(self, dataset: Dataset, ask: Ask) -> Float64:
         with on_threads(1):  # many small products: threads would only wait for one another
-            parts = [(places, ask(one, only(dataset, places))) for places, one in groups]
+            parts = [(places, ask(one, only(dataset, places))) for places, one in self._groups(dataset)]
         whole = np.empty((len(dataset), len(dataset.symbols), *parts[0][1].shape[2:]))
         for places, values in parts:
             whole[:, places] = values

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from quantdesk.domain.effort import Effort, count
 from quantdesk.domain.errors import DataError
+from quantdesk.models.learning.energy import Meter, meter_of
 from quantdesk.models.learning.losses import Loss
 from quantdesk.models.learning.pace import tell_pace
 from quantdesk.models.learning.state import State, restore, save
@@ -144,7 +145,8 @@ def learn(
     began = time.perf_counter()
     with on_threads(training.n_threads), _seeded(seed, device):
         state = restore(training.checkpoint, identity, module, optimiser) if training.checkpoint else State()
-        run = _Run(module, samples, validation, loss, training, optimiser, seed, team, identity, began, state.seconds)
+        meter = meter_of(device, team.size, state.joules)
+        run = _Run(module, samples, validation, loss, training, optimiser, seed, team, identity, began, state.seconds, meter)
         while state.epoch < training.epochs and not _is_over(state, training):
             _epoch(run, state)
     if validation is not None and state.best:
@@ -154,7 +156,8 @@ def learn(
         training.checkpoint.unlink(missing_ok=True)
     best = state.best_epoch if validation is not None else state.epoch - 1
     speed, price = state.epoch * len(samples) / run.seconds, training.price_per_hour
-    return Effort(run.seconds, speed, state.epoch, best, tuple(state.curve), device.type, price, team.size)
+    curve, joules = tuple(state.curve), run.meter.joules
+    return Effort(run.seconds, speed, state.epoch, best, curve, device.type, price, team.size, joules)
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,6 +173,7 @@ class _Run:
     identity: str
     began: float
     seconds_before: float
+    meter: Meter
 
     @property
     def seconds(self) -> float:
@@ -199,7 +203,7 @@ def _tell(run: _Run, state: State, n_steps: int) -> None:
 
 
 def _keep(run: _Run, state: State) -> None:
-    state.seconds = run.seconds
+    state.seconds, state.joules = run.seconds, run.meter.joules
     if run.training.checkpoint and run.team.rank == 0:
         save(run.training.checkpoint, run.identity, state, run.module, run.optimiser)
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from quantdesk.domain.forecast import LEVELS
+from quantdesk.models.learning.choices import FROM_0, check_choices
 
 NORMAL = tuple(NormalDist().inv_cdf(level) for level in LEVELS)
 """Quantiles of the standard normal distribution."""
@@ -110,6 +111,9 @@ class Huber(_Point):
 
     delta: float = 1.0
 
+    def __post_init__(self) -> None:
+        check_choices(self)
+
     def __call__(self, outputs: Tensor, targets: Tensor, times: Tensor) -> Tensor:
         """Average over what is known."""
         losses = functional.huber_loss(outputs[..., 0], _filled(targets), reduction="none", delta=self.delta)
@@ -132,6 +136,9 @@ class SignPenalised(_Point):
 
     penalty: float = 1.0
     delta: float = math.inf
+
+    def __post_init__(self) -> None:
+        check_choices(self, penalty=FROM_0)
 
     def __call__(self, outputs: Tensor, targets: Tensor, times: Tensor) -> Tensor:
         """Average over what is known."""
@@ -157,6 +164,9 @@ class SignErrorRatio(_Point):
     """
 
     sharpness: float = 5.0
+
+    def __post_init__(self) -> None:
+        check_choices(self)
 
     def __call__(self, outputs: Tensor, targets: Tensor, times: Tensor) -> Tensor:
         """Weigh what is known by its size."""
@@ -241,6 +251,9 @@ class Direction(Loss):
 
     scale: float = 0.8
 
+    def __post_init__(self) -> None:
+        check_choices(self)
+
     @property
     def width(self) -> int:
         """The log odds of a rise."""
@@ -309,6 +322,9 @@ class MultiTask(Loss):
     volatility: float = 0.3
     delta: float = 1.0
     _sign: Direction = field(default=Direction(), repr=False)
+
+    def __post_init__(self) -> None:
+        check_choices(self, direction=FROM_0, size=FROM_0, volatility=FROM_0)
 
     @property
     def width(self) -> int:

@@ -15,6 +15,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from quantdesk.domain.arrays import Ints
 from quantdesk.domain.effort import Effort, count
 from quantdesk.domain.errors import DataError
+from quantdesk.models.learning.energy import meter_of
 from quantdesk.models.learning.loop import falling, on_threads
 from quantdesk.models.learning.losses import Loss
 from quantdesk.models.learning.pace import tell_pace
@@ -212,12 +213,15 @@ def meta_train(
     """
     module, began, curve = learner.module, time.perf_counter(), list[tuple[float, float]]()
     best: Weights = {}
+    meter = meter_of(taught.rows.device)
+    joules = meter.joules
     optimiser = torch.optim.AdamW(module.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay)
     with on_threads(training.n_threads), torch.random.fork_rng(), twice_differentiable():
         torch.manual_seed(seed)
         for epoch in range(training.epochs):
             spent = _epoch(learner, taught, tasks, training, optimiser, seed, epoch, began)
             curve.append((spent, _judge(learner, *judged)))
+            joules = meter.joules
             if curve[-1][1] <= min(value for _, value in curve):
                 best = {name: value.detach().clone() for name, value in module.state_dict().items()}
             if training.patience and epoch - _best_epoch(curve) >= training.patience:
@@ -227,7 +231,7 @@ def meta_train(
     seconds = time.perf_counter() - began
     speed = len(curve) * len(taught) / seconds
     device, price = taught.rows.device.type, training.price_per_hour
-    effort = Effort(seconds, speed, len(curve), _best_epoch(curve), tuple(curve), device, price)
+    effort = Effort(seconds, speed, len(curve), _best_epoch(curve), tuple(curve), device, price, joules=joules)
     count(effort)
     return effort
 

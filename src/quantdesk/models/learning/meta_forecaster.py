@@ -1,14 +1,17 @@
 """A network that adapts to each instrument: once where it was trained on it, at every forecast where it was not."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from quantdesk.domain.arrays import Float64, Ints
+from quantdesk.domain.attention import Attention
 from quantdesk.domain.dataset import Dataset
 from quantdesk.domain.forecast import Forecasts
+from quantdesk.models.attending import averaged, laid
 from quantdesk.models.learning.fit import Lesson
 from quantdesk.models.learning.forecaster import DeepForecaster
 from quantdesk.models.learning.individual import Adapted, Ask, IndividualForecaster, only
@@ -53,6 +56,17 @@ class MetaForecaster:
         """Integrate gradients through the network that each forecast was made with."""
         return self._answers(dataset, self.own.contributions(dataset), lambda one, own: one.contributions(own))
 
+    def attention(self, dataset: Dataset) -> Attention | None:
+        """Say what each forecast's network looked at, averaged over the instruments of each time; None where it cannot."""
+        later, targets = self._later(dataset)
+        known = dataset.is_valid.copy()
+        known[:, later] = False
+        parts = [self.own.attention(replace(dataset, is_valid=known))]
+        for place in later if parts[0] is not None else ():
+            said = {time: one.attention(window) for time, one, window in self._adaptations(dataset, targets, place)}
+            parts.append(laid(said, len(dataset)))
+        return averaged(parts, [known.sum(axis=1), *dataset.is_valid.T[later]])
+
     def importance(self) -> Float64:
         """Return each feature's share (n_features,)."""
         return self.own.importance()
@@ -63,15 +77,22 @@ class MetaForecaster:
         return self._adapted(dataset, targets, time, instrument)
 
     def _answers(self, dataset: Dataset, known: Float64, ask: Ask) -> Float64:
-        later = [place for place, symbol in enumerate(dataset.symbols) if symbol not in self.own.symbols]
-        targets = Lesson.of(dataset, self.demean, 0.0).targets if later else np.empty(0)
+        later, targets = self._later(dataset)
         for place in later:
-            alone = only(dataset, np.array([place]))
-            with on_threads(1):
-                for time in np.flatnonzero(dataset.is_valid[:, place]).tolist():
-                    one = self._adapted(dataset, targets, time, place)
-                    known[time, place] = ask(one, alone.rows(max(0, time - one.lookback + 1), time + 1))[-1, 0]
+            for time, one, window in self._adaptations(dataset, targets, place):
+                known[time, place] = ask(one, window)[-1, 0]
         return known
+
+    def _later(self, dataset: Dataset) -> tuple[list[int], Float64]:
+        later = [place for place, symbol in enumerate(dataset.symbols) if symbol not in self.own.symbols]
+        return later, Lesson.of(dataset, self.demean, 0.0).targets if later else np.empty(0)
+
+    def _adaptations(self, dataset: Dataset, targets: Float64, place: int) -> Iterator[tuple[int, DeepForecaster, Dataset]]:
+        alone = only(dataset, np.array([place]))
+        with on_threads(1):
+            for time in np.flatnonzero(dataset.is_valid[:, place]).tolist():
+                one = self._adapted(dataset, targets, time, place)
+                yield time, one, alone.rows(max(0, time - one.lookback + 1), time + 1)
 
     def _adapted(self, dataset: Dataset, targets: Float64, time: int, instrument: int) -> DeepForecaster:
         rows = np.arange(max(0, time - self.adaptation.shots - self.longest), time)

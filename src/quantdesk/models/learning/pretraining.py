@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from quantdesk.domain.effort import Effort
 from quantdesk.domain.errors import StrategyError
 from quantdesk.domain.progress import part
+from quantdesk.models.learning.choices import WITHIN_1, check_choices
 from quantdesk.models.learning.loop import Blame, train
 from quantdesk.models.learning.losses import Loss
 from quantdesk.models.learning.network import Network
@@ -45,16 +46,7 @@ class Pretraining:
     learning_rate: float = 1e-3
 
     def __post_init__(self) -> None:
-        if not 0 < self.hidden_share < 1:
-            raise StrategyError(
-                f"Pretraining.hidden_share is {self.hidden_share}", "between 0 and 1", "hide some patches, not all"
-            )
-        if self.epochs < 1 or self.probing_epochs < 1 or not self.learning_rate > 0:
-            raise StrategyError(
-                f"Pretraining has {self.epochs} epochs, {self.probing_epochs} of the head, at a rate of {self.learning_rate}",
-                "1 or more of each, and a positive rate",
-                "correct the one outside its range",
-            )
+        check_choices(self, hidden_share=WITHIN_1)
 
     def check(self, network: Network) -> None:
         """Refuse a network that cannot be pre-trained.

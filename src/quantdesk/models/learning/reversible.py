@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from quantdesk.domain.dataset import Dataset
 from quantdesk.domain.errors import StrategyError
+from quantdesk.models.learning.choices import check_choices
 from quantdesk.models.learning.columns import placed
 from quantdesk.models.learning.network import Network
 
@@ -25,6 +26,9 @@ class Reversible:
     """
 
     network: Network
+
+    def __post_init__(self) -> None:
+        check_choices(self)
 
     @property
     def lookback(self) -> int:

@@ -27,6 +27,8 @@ class State:
         Weights of the best epoch so far.
     seconds : float
         Wall time so far.
+    joules : float or None
+        Energy so far, where it is known.
     """
 
     epoch: int = 0
@@ -36,6 +38,7 @@ class State:
     curve: list[tuple[float, float]] = field(default_factory=list)
     best: dict[str, Tensor] = field(default_factory=dict)
     seconds: float = 0.0
+    joules: float | None = 0.0
 
     @property
     def best_epoch(self) -> int:
@@ -80,4 +83,4 @@ def restore(path: Path, identity: str, module: torch.nn.Module, optimiser: torch
     torch.set_rng_state(kept["random"]["cpu"])
     if "cuda" in kept["random"] and torch.cuda.is_available():
         torch.cuda.set_rng_state(kept["random"]["cuda"])
-    return State(**kept["state"])
+    return State(**{"joules": None, **kept["state"]})

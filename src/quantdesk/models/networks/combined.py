@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from quantdesk.domain.dataset import Dataset
 from quantdesk.domain.errors import StrategyError
-from quantdesk.models.learning.choices import check_network
+from quantdesk.models.learning.choices import BELOW_1, check_choices, check_network
 from quantdesk.models.learning.columns import placed
 from quantdesk.models.learning.dropout import Dropout
 from quantdesk.models.learning.network import Network
@@ -47,6 +47,7 @@ class Concatenated:
     dropout: float = 0.1
 
     def __post_init__(self) -> None:
+        check_choices(self, dropout=BELOW_1)
         _require_parts(self.parts, "Concatenated")
 
     @property
@@ -100,6 +101,7 @@ class Stacked:
     parts: tuple[Network, ...]
 
     def __post_init__(self) -> None:
+        check_choices(self)
         _require_parts(self.parts, "Stacked")
         lookbacks = [part.lookback for part in self.parts]
         if len(set(lookbacks)) > 1:
@@ -132,8 +134,8 @@ class Stacked:
         return nn.Sequential(*layers, self.parts[-1].build(width, n_outputs))
 
 
-def _require_parts(parts: object, name: str) -> None:
-    if not isinstance(parts, tuple) or not parts:
-        raise StrategyError(f"{name} has no tuple of parts: {parts!r}", "at least one network", "name the networks to combine")
+def _require_parts(parts: tuple[Network, ...], name: str) -> None:
+    if not parts:
+        raise StrategyError(f"{name} has no parts", "at least one network", "name the networks to combine")
     for part in parts:
         check_network(part, name)

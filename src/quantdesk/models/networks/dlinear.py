@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from quantdesk.models.learning.choices import check_choices
+
 
 @dataclass(frozen=True)
 class DLinear:
@@ -17,10 +19,18 @@ class DLinear:
         Times in a window.
     kernel : int
         Times in the moving average, odd.
+
+    Raises
+    ------
+    StrategyError
+        If a choice is outside its range.
     """
 
     lookback: int = 60
     kernel: int = 25
+
+    def __post_init__(self) -> None:
+        check_choices(self)
 
     def build(self, n_features: int, n_outputs: int) -> nn.Module:
         """Make the two layers."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from quantdesk.models.learning.choices import BELOW_1, check_choices
 from quantdesk.models.learning.dropout import Dropout
 
 
@@ -27,6 +28,11 @@ class GRU:
         Layers of each frame.
     dropout : float
         Between layers, and before the head.
+
+    Raises
+    ------
+    StrategyError
+        If a choice is outside its range.
     """
 
     lookback: int = 60
@@ -34,6 +40,9 @@ class GRU:
     hidden: int = 48
     layers: int = 1
     dropout: float = 0.1
+
+    def __post_init__(self) -> None:
+        check_choices(self, dropout=BELOW_1)
 
     def build(self, n_features: int, n_outputs: int) -> nn.Module:
         """Make one recurrent network a frame, and the head."""

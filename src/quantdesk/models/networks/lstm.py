@@ -6,6 +6,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from quantdesk.models.learning.choices import BELOW_1, check_choices
 from quantdesk.models.learning.dropout import Dropout
 
 
@@ -25,6 +26,11 @@ class LSTM:
         Between the layers, and before the head.
     is_residual : bool
         Whether each layer adds to what it read rather than replaces it.
+
+    Raises
+    ------
+    StrategyError
+        If a choice is outside its range.
     """
 
     lookback: int = 60
@@ -32,6 +38,9 @@ class LSTM:
     layers: int = 2
     dropout: float = 0.1
     is_residual: bool = True
+
+    def __post_init__(self) -> None:
+        check_choices(self, dropout=BELOW_1)
 
     def encoder(self, n_features: int) -> tuple[nn.Module, int]:
         """Make the layers: from (n, lookback, n_features) to (n, lookback, hidden), and hidden."""

@@ -6,6 +6,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from quantdesk.domain.dataset import Dataset
+from quantdesk.models.learning.choices import BELOW_1, check_choices
 from quantdesk.models.learning.columns import placed
 from quantdesk.models.learning.network import Network
 
@@ -28,6 +29,11 @@ class Market:
         Of the attention.
     dropout : float
         In every layer.
+
+    Raises
+    ------
+    StrategyError
+        If a choice is outside its range.
     """
 
     reader: Network
@@ -38,6 +44,9 @@ class Market:
 
     needs_times: ClassVar[bool] = True
     """A batch is every instrument of one time, and of no other."""
+
+    def __post_init__(self) -> None:
+        check_choices(self, dropout=BELOW_1)
 
     @property
     def lookback(self) -> int:

@@ -6,6 +6,7 @@ from typing import Literal
 
 from torch import nn
 
+from quantdesk.models.learning.choices import BELOW_1, check_choices
 from quantdesk.models.learning.dropout import Dropout
 
 Head = Literal["linear", "tanh", "sigmoid"]
@@ -30,6 +31,11 @@ class MLP:
         Share of units left out in training.
     head : {"linear", "tanh", "sigmoid"}
         What bounds the outputs.
+
+    Raises
+    ------
+    StrategyError
+        If a choice is outside its range.
     """
 
     lookback: int = 1
@@ -38,6 +44,9 @@ class MLP:
     narrowing: float = 1.0
     dropout: float = 0.1
     head: Head = "linear"
+
+    def __post_init__(self) -> None:
+        check_choices(self, dropout=BELOW_1)
 
     def build(self, n_features: int, n_outputs: int) -> nn.Module:
         """Make the layers."""

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from quantdesk.models.learning.choices import BELOW_1, check_choices
 from quantdesk.models.learning.dropout import Dropout
 
 
@@ -23,6 +24,11 @@ class PatchTST:
         Of the encoder: size of a patch's state, attention heads, layers, units of the feed-forward part.
     dropout : float
         In every layer.
+
+    Raises
+    ------
+    StrategyError
+        If a choice is outside its range.
     """
 
     lookback: int = 60
@@ -33,6 +39,9 @@ class PatchTST:
     layers: int = 2
     inner: int = 64
     dropout: float = 0.2
+
+    def __post_init__(self) -> None:
+        check_choices(self, dropout=BELOW_1)
 
     @property
     def n_patches(self) -> int:

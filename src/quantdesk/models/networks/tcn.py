@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional
 
+from quantdesk.models.learning.choices import BELOW_1, check_choices
 from quantdesk.models.learning.dropout import Dropout
 
 
@@ -24,6 +25,11 @@ class TCN:
         Blocks; the dilation doubles from one to the next.
     dropout : float
         After each convolution.
+
+    Raises
+    ------
+    StrategyError
+        If a choice is outside its range.
     """
 
     lookback: int = 60
@@ -31,6 +37,9 @@ class TCN:
     kernel: int = 3
     layers: int = 4
     dropout: float = 0.1
+
+    def __post_init__(self) -> None:
+        check_choices(self, dropout=BELOW_1)
 
     def encoder(self, n_features: int) -> tuple[nn.Module, int]:
         """Make the blocks: from (n, lookback, n_features) to (n, lookback, channels), and the channels."""

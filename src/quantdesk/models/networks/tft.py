@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from quantdesk.domain.dataset import Dataset
 from quantdesk.domain.errors import StrategyError
-from quantdesk.models.learning.choices import check_network
+from quantdesk.models.learning.choices import BELOW_1, check_choices, check_whole, refuse
 from quantdesk.models.learning.columns import Column, check_categories, position
 from quantdesk.models.learning.scaled import Scaled
 from quantdesk.models.learning.selection import Gate, GatedResidual, Selection
@@ -73,7 +73,8 @@ class TFT:
     categories: tuple[tuple[Column, int], ...] = ()
 
     def __post_init__(self) -> None:
-        check_network(self, "TFT")
+        check_choices(self, dropout=BELOW_1)
+        self._check_columns()
         if len({len(columns) for columns in self.known}) > 1 or any(len(columns) < 2 for columns in self.known):
             raise StrategyError(
                 f"TFT.known names {', '.join(str(len(columns)) for columns in self.known)} columns an input",
@@ -84,6 +85,15 @@ class TFT:
         for column, count in counts.items():
             if count > 1:
                 raise StrategyError(f"TFT names the column {column!r} {count} times", "once", "leave out the others")
+
+    def _check_columns(self) -> None:
+        if not all(isinstance(columns, tuple) for columns in self.known):
+            refuse("TFT.known", self.known, "a tuple of columns for each input, such as (('weekday', 'weekday_in_1'),)")
+        pairs: tuple[object, ...] = self.categories
+        if not all(isinstance(pair, tuple) and len(pair) == 2 for pair in pairs):
+            refuse("TFT.categories", self.categories, "a column and how many it holds for each, such as (('sector', 11),)")
+        for column, n in self.categories:
+            check_whole(f"the number of categories of {column!r}", n)
 
     @property
     def n_ahead(self) -> int:

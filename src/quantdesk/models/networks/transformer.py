@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from quantdesk.models.learning.choices import BELOW_1, check_choices
+
 
 @dataclass(frozen=True)
 class Transformer:
@@ -23,6 +25,11 @@ class Transformer:
         In every layer.
     is_causal : bool
         Whether a time attends to itself and earlier ones only.
+
+    Raises
+    ------
+    StrategyError
+        If a choice is outside its range.
     """
 
     lookback: int = 60
@@ -31,6 +38,9 @@ class Transformer:
     layers: int = 2
     dropout: float = 0.1
     is_causal: bool = True
+
+    def __post_init__(self) -> None:
+        check_choices(self, dropout=BELOW_1)
 
     def encoder(self, n_features: int) -> tuple[nn.Module, int]:
         """Make the attention: from (n, lookback, n_features) to (n, lookback, width), and the width."""

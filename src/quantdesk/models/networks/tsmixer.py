@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from quantdesk.models.learning.choices import BELOW_1, check_choices
 from quantdesk.models.learning.dropout import Dropout
 
 
@@ -24,6 +25,11 @@ class TSMixer:
     forecasts_itself : bool
         Whether outputs are futures of the features, feature by feature: then one layer along time is the head of them all,
         as in the paper.
+
+    Raises
+    ------
+    StrategyError
+        If a choice is outside its range.
     """
 
     lookback: int = 60
@@ -31,6 +37,9 @@ class TSMixer:
     inner: int = 64
     dropout: float = 0.1
     forecasts_itself: bool = False
+
+    def __post_init__(self) -> None:
+        check_choices(self, dropout=BELOW_1)
 
     def encoder(self, n_features: int) -> tuple[nn.Module, int]:
         """Make the blocks: from (n, lookback, n_features) to the same shape, and the features."""
