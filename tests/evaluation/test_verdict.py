@@ -34,11 +34,12 @@ def judged(
     scores: ForecastScores = SCORES,
     echoes: tuple[Echo, ...] = (),
     bars_per_year: float = 252.0,
+    net_alone: float = 0.99,
 ) -> Verdict:
     return judge(
         replace(PERFORMANCE, sharpe=sharpe),
         replace(PERFORMANCE, sharpe=sharpe + 0.5 if gross is None else gross, annual_return=0.13, bars_per_year=bars_per_year),
-        replace(SIGNIFICANCE, sharpe=sharpe, deflated_sharpe=net),
+        replace(SIGNIFICANCE, sharpe=sharpe, deflated_sharpe=net, probabilistic_sharpe=net_alone),
         replace(SIGNIFICANCE, deflated_sharpe=alpha, probabilistic_sharpe=alpha_alone),
         {name: replace(PERFORMANCE, sharpe=value) for name, value in (baselines or BASELINES).items()},
         scores,
@@ -52,6 +53,7 @@ HEADLINE_OF: dict[str, tuple[Verdict, str, str]] = {
     "lost": (judged(sharpe=-0.31), "none", "after costs it earned a Sharpe ratio of -0.31"),
     "exactly nothing": (judged(sharpe=0.0), "none", "after costs it earned a Sharpe ratio of 0.00"),
     "the market": (judged(alpha_alone=0.94), "none", "what it earned is what the market paid, or luck"),
+    "luck": (judged(alpha_alone=0.94, net_alone=0.94), "none", "what it earned may be luck"),
     "several tries": (judged(net=0.94), "weak", "it may be the best of several tries"),
     "several tries, market out": (judged(alpha=0.94), "weak", "it may be the best of several tries"),
     "holding": (judged(baselines={**BASELINES, "buy and hold": 1.0}), "weak", "holding everything earned more for the risk"),

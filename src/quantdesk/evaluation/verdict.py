@@ -98,6 +98,10 @@ def judge(
     return Verdict(grade, f"{HEADLINES[grade]}: {why}", reasons, caveats)
 
 
+def _is_likely(above_zero: Significance) -> bool:
+    return bool(above_zero.probabilistic_sharpe >= CONFIDENCE)
+
+
 def _grade(
     performance: Performance,
     net: Significance,
@@ -115,8 +119,8 @@ def _grade(
         return "none", "it lost all it had"
     if performance.sharpe <= 0:
         return "none", f"after costs it earned a Sharpe ratio of {said(performance.sharpe)}"
-    if not alpha.probabilistic_sharpe >= CONFIDENCE:
-        return "none", "what it earned is what the market paid, or luck"
+    if not _is_likely(alpha):
+        return "none", "what it earned is what the market paid, or luck" if _is_likely(net) else "what it earned may be luck"
     if doubts:
         return "weak", doubts[0]
     is_deflated = net.deflated_sharpe >= CONFIDENCE and alpha.deflated_sharpe >= CONFIDENCE
