@@ -68,7 +68,7 @@ def test_results_come_in_the_order_of_the_tasks(workers: int) -> None:
     told: list[tuple[str, int, int]] = []
     found = compute.map(work.add_slowly, shared, range(6), Compute(workers=workers), lambda *now: told.append(now), "adding")
     assert found == [float((shared + task).sum()) for task in range(6)]
-    assert told == [("adding", done, 6) for done in range(7)]
+    assert told == [(f"adding {min(done + 1, 6)} of 6", done, 6) for done in range(7)]
     assert compute.map(work.add_slowly, shared, [], Compute(workers=workers)) == []
 
 
@@ -127,12 +127,20 @@ def test_a_worker_that_ends_with_nothing_to_do_is_not_missed(tmp_path: Path) -> 
 
 
 @both
-def test_what_a_task_tells_is_heard_here(workers: int) -> None:
+def test_what_tasks_tell_is_heard_here_as_a_part_of_all(workers: int) -> None:
     told: list[tuple[str, int, int]] = []
     with telling(lambda *now: told.append(now)):
-        assert compute.map(work.tell, None, range(3), Compute(workers=workers)) == [0, 1, 2]
-    assert ("task 1 of 3: halfway", 1, 6) in told
-    assert workers == 2 or len(told) == 3
+        assert compute.map(work.tell, None, range(3), Compute(workers=workers), what="task") == [0, 1, 2]
+    words = [what for what, _, _ in told]
+    assert [what for what in words if ":" not in what] == ["task 1 of 3", "task 2 of 3", "task 3 of 3", "task 3 of 3"]
+    assert sorted(what for what in words if ":" in what) == [f"task {place} of 3: halfway" for place in (1, 2, 3)]
+    done = [share / of for _, share, of in told]
+    assert done == sorted(done)
+    assert (done[0], done[1], done[-1]) == (0, 0.5 / 3, 1)
+    silent: list[tuple[str, int, int]] = []
+    compute.map(work.tell, None, [0], Compute(workers=workers), lambda *now: silent.append(now))
+    assert len(told) == 7
+    assert len(silent) == 3
 
 
 def test_processes_are_started_for_what_is_left_after_some_time_alone() -> None:

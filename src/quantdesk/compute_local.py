@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 from quantdesk.compute_task import IN_WORKER, ONE_THREAD, TRIES, Outcome, Part, attempt, opened, packed, pickled, unpacked
 from quantdesk.domain.errors import ComputeError
-from quantdesk.domain.progress import Tell, tell_of, telling
+from quantdesk.domain.progress import Tell, telling
 
 Shared = TypeVar("Shared")
 Task = TypeVar("Task")
@@ -45,9 +45,18 @@ _ALIGNED = 64
 
 
 def in_processes(
-    function: Callable[[Shared, Task], Result], shared: Shared, tasks: dict[int, Task], n_workers: int
+    function: Callable[[Shared, Task], Result],
+    shared: Shared,
+    tasks: dict[int, Task],
+    n_workers: int,
+    tell_of: Callable[[int], Tell],
 ) -> Generator[tuple[int, Result], None, None]:
     """Yield each task's position and result as it is done; a process that dies is replaced.
+
+    Parameters
+    ----------
+    tell_of : callable
+        Give what hears of the progress of the task at a position.
 
     Raises
     ------
@@ -65,7 +74,7 @@ def in_processes(
                     worker.ask(position, n_try, pickled(tasks[position]))
                 worker, message = inbox.get()
                 if isinstance(message, Told):
-                    tell_of()(*message)
+                    tell_of(worker.position)(*message)
                 elif message is not None:
                     worker.is_busy = False
                     yield worker.position, opened(message)

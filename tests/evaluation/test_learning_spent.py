@@ -13,10 +13,10 @@ from quantdesk.domain.dataset import Dataset
 from quantdesk.domain.effort import Effort, Spent, count
 from quantdesk.domain.ports import Forecaster
 from quantdesk.domain.progress import tell_of
-from quantdesk.evaluation.keep import summarise
 from quantdesk.evaluation.receipt import observed
 from quantdesk.evaluation.report.record import learning, receipts
 from quantdesk.evaluation.splits import Split
+from quantdesk.evaluation.summary import summarise
 from quantdesk.evaluation.walk_forward import walk_forward
 from quantdesk.models.persistence import Persistence
 
@@ -57,7 +57,7 @@ SPLITS = [Split(np.arange(0, stop), np.arange(stop + 1, stop + 20)) for stop in 
 def test_the_progress_of_a_fold_is_heard_as_its_share_of_all() -> None:
     heard: list[tuple[str, int, int]] = []
     walk_forward(Trained(), dataset(), SPLITS, 0, lambda *told: heard.append(told))
-    assert ("learning fold 2 of 3: epoch 3 of 20, loss 0.412", 15, 30) in heard
+    assert ("learning fold 2 of 3: epoch 3 of 20, loss 0.412", 1500, 3000) in heard
     shares = [done / total for _, done, total in heard]
     assert shares == sorted(shares)
 

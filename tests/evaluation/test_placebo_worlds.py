@@ -50,7 +50,7 @@ def test_placebos_run_each_world_and_repeat_to_the_bit(tmp_path: Path) -> None:
     found = placebos(STRATEGY, market(), plan, Earned(9.0, 8.0, 0.1), lambda what, done, total: heard.append((what, total)))
     again = placebos(STRATEGY, market(), plan, Earned(9.0, 8.0, 0.1))
     assert found.worlds == KINDS
-    assert ("running placebos", 3) in heard
+    assert ("running twin 1 of 3", 3) in heard
     for name in ("sharpes", "alpha_sharpes", "rank_ics"):
         assert np.array_equal(getattr(found, name), getattr(again, name))
         assert np.isfinite(getattr(found, name)).all()

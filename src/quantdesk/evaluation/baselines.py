@@ -81,7 +81,7 @@ def _traded(
     strategy: Strategy, dataset: Dataset, splits: list[Split], setting: Setting, seed: int, tell: Tell
 ) -> tuple[Track, Means]:
     # The forecasts themselves are let go: those of a large market must not lie beside the strategy's own.
-    forecasts = walk_forward(strategy.model, dataset, splits, seed).forecasts
+    forecasts = walk_forward(strategy.model, dataset, splits, seed, silent).forecasts
     track = backtest(strategy.name, Rehearsed(strategy, forecasts), setting, tell).track
     column = forecasts.horizons.index(strategy.horizon)
     return track, Means((strategy.horizon,), forecasts.mean[:, :, column : column + 1].copy())

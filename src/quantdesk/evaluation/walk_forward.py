@@ -13,7 +13,7 @@ from quantdesk.domain.dataset import Dataset
 from quantdesk.domain.effort import Spent, counting
 from quantdesk.domain.forecast import Forecasts
 from quantdesk.domain.ports import Forecaster, Model
-from quantdesk.domain.progress import Tell, part, silent, telling
+from quantdesk.domain.progress import Tell
 from quantdesk.evaluation.splits import Split
 
 
@@ -51,7 +51,6 @@ class _Lesson(NamedTuple):
     model: Model
     dataset: Dataset
     seed: int
-    begins: tuple[int, ...]
 
 
 class _Fold(NamedTuple):
@@ -62,18 +61,18 @@ class _Fold(NamedTuple):
 
 
 def walk_forward(
-    model: Model, dataset: Dataset, splits: list[Split], seed: int, tell: Tell = silent, on: Compute | None = None
+    model: Model, dataset: Dataset, splits: list[Split], seed: int, tell: Tell | None = None, on: Compute | None = None
 ) -> OutOfSample:
     """Fit a model on each split's training rows and forecast its test rows.
 
     Parameters
     ----------
+    tell : Tell, optional
+        Hears of folds and of what is told within them; by default whatever hears of progress here.
     on : Compute, optional
         Where the folds run, and where finished ones are kept; here and nowhere by default.
     """
-    lesson = _Lesson(model, dataset, seed, tuple(int(split.test[0]) for split in splits))
-    with telling(tell):
-        folds = compute.map(_learn, lesson, splits, on, tell, "learning")
+    folds = compute.map(_learn, _Lesson(model, dataset, seed), splits, on, tell, "learning fold")
     learned, spent = tuple(fold.forecaster for fold in folds), tuple(fold.spent for fold in folds)
     importance = np.mean([fold.importance for fold in folds], axis=0)
     rows = np.concatenate([split.test for split in splits])
@@ -99,8 +98,8 @@ def _as_slice(rows: Ints) -> slice | Ints:
 
 
 def _learn(lesson: _Lesson, split: Split) -> _Fold:
-    fold, n_folds, began = lesson.begins.index(int(split.test[0])), len(lesson.begins), time.perf_counter()
-    with part("learning fold", fold, n_folds), counting() as trainings:
+    began = time.perf_counter()
+    with counting() as trainings:
         forecaster = lesson.model.fit(lesson.dataset.take(_as_slice(split.train)), lesson.seed)
     spent = Spent(time.perf_counter() - began, tuple(trainings))
     quantiles = forecast_rows(forecaster, lesson.dataset, split.test).quantiles

@@ -72,7 +72,7 @@ def placebos(strategy: Strategy, panel: Panel, plan: Plan, real: Earned, tell: T
     began = time.perf_counter()
     chosen = worlds(plan.n_placebos, plan.seed)
     shared = _Shared(strategy, panel, plan)
-    found = compute.map(evaluated, shared, chosen, plan.compute, tell, "running placebos")
+    found = compute.map(evaluated, shared, chosen, plan.compute, tell, "running twin")
     table = np.array(found, dtype=np.float64).reshape(-1, len(Earned._fields))
     return Placebos(
         worlds=tuple(world.kind for world in chosen),
