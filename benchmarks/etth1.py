@@ -23,10 +23,11 @@ import numpy as np
 import torch
 
 from quantdesk.domain.arrays import Float32
-from quantdesk.models.learning.loop import on_threads, train
+from quantdesk.models.learning.loop import on_threads
 from quantdesk.models.learning.losses import SquaredError
 from quantdesk.models.learning.network import Network
 from quantdesk.models.learning.reversible import Reversible
+from quantdesk.models.learning.train import train
 from quantdesk.models.learning.windows import Windows, resident
 from quantdesk.models.networks.dlinear import DLinear
 from quantdesk.models.networks.lstm import LSTM

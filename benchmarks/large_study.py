@@ -24,10 +24,11 @@ from quantdesk.data import store
 from quantdesk.data.sources.file import File
 from quantdesk.domain.panel import Panel
 from quantdesk.evaluation.evaluate import evaluate
-from quantdesk.evaluation.keep import keep, summarise
+from quantdesk.evaluation.keep import keep
 from quantdesk.evaluation.plan import Plan
 from quantdesk.evaluation.receipt import receipt_of
 from quantdesk.evaluation.sketch import Sketch
+from quantdesk.evaluation.summary import summarise
 
 WITHIN = {
     "main": "large_study.py",

@@ -19,9 +19,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from quantdesk.models.adaptation import Adaptation
 from quantdesk.models.learning.loop import on_threads
 from quantdesk.models.learning.maml import Weights, adapted
-from quantdesk.models.maml import Adaptation
 
 UNITS, POINTS, TASKS = 40, 10, 25
 SHOWN = (0, 1, 5, 10)

@@ -12,10 +12,11 @@ import numpy as np
 import torch
 
 from quantdesk.models.fitting import Scaler
-from quantdesk.models.learning.loop import average_loss, train
+from quantdesk.models.learning.loop import average_loss
 from quantdesk.models.learning.losses import SquaredError
 from quantdesk.models.learning.pretraining import Pretraining
 from quantdesk.models.learning.scaled import Scaled
+from quantdesk.models.learning.train import train
 from quantdesk.models.learning.windows import Windows
 from quantdesk.models.networks.patchtst import PatchTST
 from quantdesk.models.training import Training

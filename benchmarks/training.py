@@ -28,11 +28,11 @@ from torch import nn
 
 from quantdesk.domain.dataset import Dataset
 from quantdesk.models.fitting import Scaler
-from quantdesk.models.learning.loop import train
 from quantdesk.models.learning.losses import Huber
 from quantdesk.models.learning.network import Network
 from quantdesk.models.learning.reversible import Reversible
 from quantdesk.models.learning.scaled import Scaled
+from quantdesk.models.learning.train import train
 from quantdesk.models.learning.windows import Windows, windows
 from quantdesk.models.networks.lstm import LSTM
 from quantdesk.models.networks.mlp import MLP

@@ -13,9 +13,10 @@ torch = pytest.importorskip("torch", reason="networks need the extra `deep`")
 from quantdesk.domain.dataset import Dataset  # noqa: E402
 from quantdesk.domain.errors import StrategyError  # noqa: E402
 from quantdesk.domain.ports import Model  # noqa: E402
+from quantdesk.models.adaptation import Adaptation, Tuning  # noqa: E402
 from quantdesk.models.deep import Deep  # noqa: E402
 from quantdesk.models.distilled import Distilled  # noqa: E402
-from quantdesk.models.maml import Adaptation, MetaLearned  # noqa: E402
+from quantdesk.models.maml import MetaLearned  # noqa: E402
 from quantdesk.models.networks.combined import Concatenated, Stacked  # noqa: E402
 from quantdesk.models.networks.gru import GRU  # noqa: E402
 from quantdesk.models.networks.lstm import LSTM  # noqa: E402
@@ -27,7 +28,6 @@ from quantdesk.models.networks.transformer import Transformer  # noqa: E402
 from quantdesk.models.ridge import Ridge  # noqa: E402
 from quantdesk.models.seeds import Seeds  # noqa: E402
 from quantdesk.models.training import Training  # noqa: E402
-from quantdesk.models.tuned import Tuning  # noqa: E402
 
 
 def given(value: object) -> Any:

@@ -12,9 +12,9 @@ from differing import signed
 torch = pytest.importorskip("torch", reason="networks need the extra `deep`")
 
 from quantdesk.domain.effort import Effort, Spent, counting  # noqa: E402
-from quantdesk.evaluation.keep import _spent  # noqa: E402
 from quantdesk.evaluation.receipt import NOT_NUMBERS  # noqa: E402
 from quantdesk.evaluation.report.record import learning  # noqa: E402
+from quantdesk.evaluation.summary import _spent  # noqa: E402
 from quantdesk.models.deep import Deep  # noqa: E402
 from quantdesk.models.learning import energy, loop, state  # noqa: E402
 from quantdesk.models.learning.energy import Counter, Meter, meter_of  # noqa: E402

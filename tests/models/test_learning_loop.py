@@ -12,8 +12,9 @@ from torch import Tensor, nn  # noqa: E402
 
 from quantdesk.domain.errors import DataError, StrategyError  # noqa: E402
 from quantdesk.domain.progress import telling  # noqa: E402
-from quantdesk.models.learning.loop import batches_of, falling, train  # noqa: E402
+from quantdesk.models.learning.loop import batches_of, falling  # noqa: E402
 from quantdesk.models.learning.losses import Huber, RankIC, SquaredError  # noqa: E402
+from quantdesk.models.learning.train import train  # noqa: E402
 from quantdesk.models.learning.windows import Windows  # noqa: E402
 from quantdesk.models.training import Training  # noqa: E402
 

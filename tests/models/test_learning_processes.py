@@ -20,10 +20,10 @@ from quantdesk.domain.effort import counting  # noqa: E402
 from quantdesk.domain.errors import ComputeError, DataError, StrategyError  # noqa: E402
 from quantdesk.domain.progress import telling  # noqa: E402
 from quantdesk.models.fitting import Scaler  # noqa: E402
-from quantdesk.models.learning.loop import train  # noqa: E402
 from quantdesk.models.learning.losses import Huber, Loss, RankIC  # noqa: E402
 from quantdesk.models.learning.network import Network  # noqa: E402
 from quantdesk.models.learning.scaled import Scaled  # noqa: E402
+from quantdesk.models.learning.train import train  # noqa: E402
 from quantdesk.models.learning.windows import Windows  # noqa: E402
 from quantdesk.models.networks.mlp import MLP  # noqa: E402
 from quantdesk.models.networks.patchtst import PatchTST  # noqa: E402

@@ -14,6 +14,7 @@ from quantdesk.domain.arrays import Float64  # noqa: E402
 from quantdesk.domain.attention import Attends, Attention  # noqa: E402
 from quantdesk.domain.dataset import Dataset  # noqa: E402
 from quantdesk.domain.ports import Forecaster, Model  # noqa: E402
+from quantdesk.models.adaptation import Adaptation, Tuning  # noqa: E402
 from quantdesk.models.attending import averaged  # noqa: E402
 from quantdesk.models.average import Average, AverageForecaster  # noqa: E402
 from quantdesk.models.conformal import Conformal, ConformalForecaster  # noqa: E402
@@ -23,14 +24,14 @@ from quantdesk.models.learning.distillation import DistilledForecaster  # noqa: 
 from quantdesk.models.learning.individual import IndividualForecaster, only  # noqa: E402
 from quantdesk.models.learning.loop import on_threads  # noqa: E402
 from quantdesk.models.learning.meta_forecaster import MetaForecaster  # noqa: E402
-from quantdesk.models.maml import Adaptation, MetaLearned  # noqa: E402
+from quantdesk.models.maml import MetaLearned  # noqa: E402
 from quantdesk.models.networks.lstm import LSTM  # noqa: E402
 from quantdesk.models.networks.mlp import MLP  # noqa: E402
 from quantdesk.models.networks.tft import TFT  # noqa: E402
 from quantdesk.models.ridge import Ridge  # noqa: E402
 from quantdesk.models.seeds import Seeds  # noqa: E402
 from quantdesk.models.training import Training  # noqa: E402
-from quantdesk.models.tuned import Tuned, Tuning  # noqa: E402
+from quantdesk.models.tuned import Tuned  # noqa: E402
 
 LOOKBACK = 6
 QUICK = Training(epochs=1, batch=128, learning_rate=2e-2)

@@ -13,6 +13,7 @@ torch = pytest.importorskip("torch", reason="networks need the extra `deep`")
 from quantdesk import models  # noqa: E402
 from quantdesk.domain.errors import StrategyError  # noqa: E402
 from quantdesk.domain.ports import Model  # noqa: E402
+from quantdesk.models.adaptation import Adaptation, Tuning  # noqa: E402
 from quantdesk.models.average import Average  # noqa: E402
 from quantdesk.models.conformal import Conformal  # noqa: E402
 from quantdesk.models.deep import Deep  # noqa: E402
@@ -23,7 +24,7 @@ from quantdesk.models.learning.losses import Direction, Huber, MultiTask, SignEr
 from quantdesk.models.learning.pretraining import Pretraining  # noqa: E402
 from quantdesk.models.learning.reversible import Reversible  # noqa: E402
 from quantdesk.models.lightgbm import LightGBM  # noqa: E402
-from quantdesk.models.maml import Adaptation, MetaLearned  # noqa: E402
+from quantdesk.models.maml import MetaLearned  # noqa: E402
 from quantdesk.models.multiclass import BoostedTrees, Logistic  # noqa: E402
 from quantdesk.models.networks.combined import Concatenated, Stacked  # noqa: E402
 from quantdesk.models.networks.dlinear import DLinear  # noqa: E402
@@ -41,7 +42,7 @@ from quantdesk.models.ridge import Ridge  # noqa: E402
 from quantdesk.models.seeds import Seeds  # noqa: E402
 from quantdesk.models.surprise import Surprise  # noqa: E402
 from quantdesk.models.training import Training  # noqa: E402
-from quantdesk.models.tuned import Tuned, Tuning  # noqa: E402
+from quantdesk.models.tuned import Tuned  # noqa: E402
 from quantdesk.models.xgboost import XGBoost  # noqa: E402
 
 NETWORKS = (

@@ -12,6 +12,7 @@ from torch import Tensor  # noqa: E402
 
 from quantdesk.domain.dataset import Dataset  # noqa: E402
 from quantdesk.domain.errors import DataError, StrategyError  # noqa: E402
+from quantdesk.models.adaptation import Adaptation  # noqa: E402
 from quantdesk.models.deep import Deep  # noqa: E402
 from quantdesk.models.learning.individual import only  # noqa: E402
 from quantdesk.models.learning.losses import Quantiles, RankIC  # noqa: E402
@@ -19,7 +20,7 @@ from quantdesk.models.learning.maml import Tasks, Weights, adapted  # noqa: E402
 from quantdesk.models.learning.meta_forecaster import MetaForecaster  # noqa: E402
 from quantdesk.models.learning.network import Network  # noqa: E402
 from quantdesk.models.learning.windows import Windows  # noqa: E402
-from quantdesk.models.maml import Adaptation, MetaLearned  # noqa: E402
+from quantdesk.models.maml import MetaLearned  # noqa: E402
 from quantdesk.models.networks.gru import GRU  # noqa: E402
 from quantdesk.models.networks.lstm import LSTM  # noqa: E402
 from quantdesk.models.networks.mlp import MLP  # noqa: E402

@@ -10,6 +10,7 @@ torch = pytest.importorskip("torch", reason="networks need the extra `deep`")
 
 from quantdesk.domain.dataset import Dataset  # noqa: E402
 from quantdesk.domain.errors import DataError, StrategyError  # noqa: E402
+from quantdesk.models.adaptation import Tuning  # noqa: E402
 from quantdesk.models.deep import Deep  # noqa: E402
 from quantdesk.models.fitting import Scaler  # noqa: E402
 from quantdesk.models.learning.individual import Adapted, IndividualForecaster  # noqa: E402
@@ -26,7 +27,7 @@ from quantdesk.models.networks.tcn import TCN  # noqa: E402
 from quantdesk.models.networks.transformer import Transformer  # noqa: E402
 from quantdesk.models.networks.tsmixer import TSMixer  # noqa: E402
 from quantdesk.models.training import Training  # noqa: E402
-from quantdesk.models.tuned import Tuned, Tuning, transfer  # noqa: E402
+from quantdesk.models.tuned import Tuned, transfer  # noqa: E402
 
 N_TRAINING = 398
 TRAINING = Training(epochs=8, batch=256, learning_rate=1e-2, patience=0)

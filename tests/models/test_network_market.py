@@ -7,8 +7,8 @@ torch = pytest.importorskip("torch", reason="networks need the extra `deep`")
 
 from torch import Tensor, nn  # noqa: E402
 
-from quantdesk.models.learning.loop import train  # noqa: E402
 from quantdesk.models.learning.losses import RankIC  # noqa: E402
+from quantdesk.models.learning.train import train  # noqa: E402
 from quantdesk.models.learning.windows import Windows  # noqa: E402
 from quantdesk.models.networks.market import Market  # noqa: E402
 from quantdesk.models.networks.mlp import MLP  # noqa: E402

@@ -106,6 +106,7 @@ def _evaluate(name: str, data: str, symbols: str, out: Path | None, how: _Asked,
     from quantdesk.evaluation.plan import Plan
     from quantdesk.evaluation.receipt import receipt_of
     from quantdesk.evaluation.sketch import Sketch
+    from quantdesk.evaluation.summary import summarise
 
     chosen = settings()
     strategy = parts.load(name, chosen.home)
@@ -131,7 +132,7 @@ def _evaluate(name: str, data: str, symbols: str, out: Path | None, how: _Asked,
 
             with interruptible(f"run {result.run_id} is kept, without its combinatorial paths: {kept}"):
                 spread = run_combinatorial(strategy, panel, plan, tell)
-    summary = keep.summarise(result, kept)
+    summary = summarise(result, kept)
     if how.is_combinatorial:
         summary["combinatorial_sharpes"] = spread
     if as_json:

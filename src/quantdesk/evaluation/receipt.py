@@ -14,9 +14,9 @@ from quantdesk import registry
 from quantdesk.domain.errors import DataError, DeskError
 from quantdesk.domain.trade import Fill
 from quantdesk.evaluation.explanation.summary import arrays as arrays_of
-from quantdesk.evaluation.keep import summarise
 from quantdesk.evaluation.outcome import Evaluation
 from quantdesk.evaluation.plan import Plan
+from quantdesk.evaluation.summary import summarise
 from quantdesk.execution.costs import Costs
 from quantdesk.registry import Trials
 from quantdesk.strategy import Strategy

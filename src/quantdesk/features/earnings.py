@@ -10,7 +10,7 @@ from quantdesk.domain.arrays import Bools, Float64, Ints, Times
 from quantdesk.domain.errors import DataError
 from quantdesk.domain.panel import Panel
 from quantdesk.domain.records import Names, Records
-from quantdesk.features.earnings_history import MARKET, OWN, PRICE, STALE, own_history, price_history, season
+from quantdesk.features.earnings_history import MARKET, OWN, PRICE, STALE, Told, own_history, price_history, season
 
 MISS, MEET, BEAT, UNREPORTED = 0, 1, 2, -1
 
@@ -25,32 +25,6 @@ FORBIDDEN = ("price_*", "earn_ret_*")
 
 _ROUNDING = 1e-9
 _INSTANT = np.timedelta64(1, "ns")
-
-
-@dataclass(frozen=True, eq=False)
-class Told:
-    """Hold announcements in order of time: who, when, what was expected and what was said.
-
-    Parameters
-    ----------
-    symbols : Names
-        Companies (n,).
-    periods : Times
-        What the records call the announcement's own time (n,).
-    announced_at : Times
-        When it was, or is expected to be, known (n,), UTC, in order.
-    estimates, reported : Float64
-        Earnings a share (n,); ``reported`` is NaN before the announcement.
-    """
-
-    symbols: Names
-    periods: Times
-    announced_at: Times
-    estimates: Float64
-    reported: Float64
-
-    def __len__(self) -> int:
-        return len(self.symbols)
 
 
 @dataclass(frozen=True, eq=False)

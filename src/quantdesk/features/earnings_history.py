@@ -1,16 +1,14 @@
 """The columns behind an earnings surprise: what the company, the market and the price had shown before it."""
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import numpy as np
 
 from quantdesk.domain.arrays import Float64, Ints, Times
 from quantdesk.domain.bars import Bars
 from quantdesk.domain.panel import Panel
+from quantdesk.domain.records import Names
 from quantdesk.features.fundamentals import SMALLEST_EPS
-
-if TYPE_CHECKING:
-    from quantdesk.features.earnings import Told
 
 DAY = np.timedelta64(24 * 3600 * 10**9, "ns")
 STALE = 7 * DAY
@@ -28,6 +26,32 @@ _YEAR, _AROUND = 365 * DAY, 45 * DAY
 _LONGEST_GAP = 400.0
 
 
+@dataclass(frozen=True, eq=False)
+class Told:
+    """Hold announcements in order of time: who, when, what was expected and what was said.
+
+    Parameters
+    ----------
+    symbols : Names
+        Companies (n,).
+    periods : Times
+        What the records call the announcement's own time (n,).
+    announced_at : Times
+        When it was, or is expected to be, known (n,), UTC, in order.
+    estimates, reported : Float64
+        Earnings a share (n,); ``reported`` is NaN before the announcement.
+    """
+
+    symbols: Names
+    periods: Times
+    announced_at: Times
+    estimates: Float64
+    reported: Float64
+
+    def __len__(self) -> int:
+        return len(self.symbols)
+
+
 def relative(value: Float64, reference: Float64) -> Float64:
     """Compare two amounts a share: (value - reference) / (|value| + |reference|), in [-1, 1].
 
@@ -40,7 +64,7 @@ def relative(value: Float64, reference: Float64) -> Float64:
     return np.clip(gap, -1.0, 1.0)
 
 
-def own_history(told: "Told", decided_at: Times, outcomes: Ints) -> tuple[Float64, Ints]:
+def own_history(told: Told, decided_at: Times, outcomes: Ints) -> tuple[Float64, Ints]:
     """Compute the columns ``OWN`` from the company's earlier announcements known at the decision.
 
     Parameters
@@ -82,7 +106,7 @@ def season(announced_at: Times, outcomes: Ints, decided_at: Times) -> Float64:
     return np.where(n_told >= _LEAST_OF_SEASON, share, np.nan)[:, None]
 
 
-def price_history(panel: Panel, told: "Told") -> tuple[Ints, Float64, Float64]:
+def price_history(panel: Panel, told: Told) -> tuple[Ints, Float64, Float64]:
     """Compute ``PRICE`` at the last close before each announcement, and the move across it.
 
     Returns
@@ -105,7 +129,7 @@ def price_history(panel: Panel, told: "Told") -> tuple[Ints, Float64, Float64]:
     return np.where(is_fresh, before, -1), _price_columns(bars, before, column, is_fresh), moves
 
 
-def _own_columns(told: "Told", rows: Ints, past: Ints, n_known: Ints, outcomes: Ints) -> Float64:
+def _own_columns(told: Told, rows: Ints, past: Ints, n_known: Ints, outcomes: Ints) -> Float64:
     columns = np.full((len(rows), len(OWN)), np.nan)
     surprises = relative(told.reported[past], told.estimates[past])
     for back in range(1, 5):
@@ -122,7 +146,7 @@ def _own_columns(told: "Told", rows: Ints, past: Ints, n_known: Ints, outcomes: 
     return columns
 
 
-def _growth(told: "Told", rows: Ints, past: Ints, n_known: Ints) -> Float64:
+def _growth(told: Told, rows: Ints, past: Ints, n_known: Ints) -> Float64:
     growth = np.full(len(rows), np.nan)
     moments, wanted = told.announced_at[past], told.announced_at[rows] - _YEAR
     later = np.searchsorted(moments, wanted)

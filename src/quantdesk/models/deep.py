@@ -65,8 +65,8 @@ class Deep:
             training, or one of them died.
         """
         from quantdesk.models.learning.fit import fit
-        from quantdesk.models.learning.loop import train
         from quantdesk.models.learning.losses import Huber
+        from quantdesk.models.learning.train import train
 
         learn = self.pretraining or train
         return fit(self.network, self.loss or Huber(), self.training, self.demean, self.max_samples, dataset, seed, learn)

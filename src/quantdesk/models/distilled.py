@@ -68,6 +68,7 @@ class Distilled:
             If there are too few samples for the first teacher or for the student, none to validate
             on, or training breaks down.
         """
-        from quantdesk.models.learning.distillation import distil
+        from quantdesk.models.learning.distillation import Imitation, distil
 
-        return distil(self, dataset, seed)
+        loss = Imitation(self.temperature, self.alpha)
+        return distil(self.teacher, self.blocks, self.student, loss, self.training, self.max_samples, dataset, seed)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from quantdesk.domain.dataset import Dataset
 from quantdesk.domain.errors import StrategyError
+from quantdesk.models.adaptation import Adaptation
 from quantdesk.models.learning.choices import check_choices
 from quantdesk.models.training import Training
 
@@ -12,37 +13,6 @@ if TYPE_CHECKING:
     from quantdesk.models.learning.losses import Loss
     from quantdesk.models.learning.meta_forecaster import MetaForecaster
     from quantdesk.models.learning.network import Network
-
-
-@dataclass(frozen=True)
-class Adaptation:
-    """Choose how shared weights are adapted to one instrument.
-
-    Parameters
-    ----------
-    shots : int
-        Latest labels of the instrument that it learns from.
-    steps : int
-        Steps of gradient descent.
-    rate : float
-        Their size.
-    is_second_order : bool
-        Whether learning the shared weights looks through the steps; otherwise each step counts as
-        a shift that does not depend on them, which is quicker.
-
-    Raises
-    ------
-    StrategyError
-        If a choice is outside its range.
-    """
-
-    shots: int = 20
-    steps: int = 3
-    rate: float = 0.05
-    is_second_order: bool = True
-
-    def __post_init__(self) -> None:
-        check_choices(self)
 
 
 @dataclass(frozen=True)
@@ -104,6 +74,8 @@ class MetaLearned:
         StrategyError
             If the loss needs whole times.
         """
+        from quantdesk.models.learning.losses import Huber
         from quantdesk.models.learning.meta_fit import fit
 
-        return fit(self, dataset, seed)
+        loss = self.loss or Huber()
+        return fit(self.network, loss, self.training, self.adaptation, self.demean, self.max_samples, dataset, seed)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from quantdesk.domain.dataset import Dataset
 from quantdesk.domain.errors import DataError, StrategyError
+from quantdesk.models.adaptation import Tuning
 from quantdesk.models.deep import Deep
 from quantdesk.models.learning.choices import check_choices
 from quantdesk.models.training import Training
@@ -12,36 +13,6 @@ from quantdesk.models.training import Training
 if TYPE_CHECKING:
     from quantdesk.models.learning.forecaster import DeepForecaster
     from quantdesk.models.learning.individual import IndividualForecaster
-
-
-@dataclass(frozen=True)
-class Tuning:
-    """Choose how the last layer is tuned to one instrument.
-
-    Parameters
-    ----------
-    steps : int
-        Steps of Adam.
-    rate : float
-        Their size.
-    batch : int
-        Samples a step.
-    min_samples : int
-        Samples of the instrument below which it keeps the universal layer.
-
-    Raises
-    ------
-    StrategyError
-        If a choice is outside its range.
-    """
-
-    steps: int = 100
-    rate: float = 3e-3
-    batch: int = 128
-    min_samples: int = 100
-
-    def __post_init__(self) -> None:
-        check_choices(self)
 
 
 @dataclass(frozen=True)

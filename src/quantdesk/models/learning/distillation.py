@@ -3,7 +3,6 @@
 import math
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -19,13 +18,13 @@ from quantdesk.models.fitting import Scaler, horizon_volatility, require_samples
 from quantdesk.models.learning.fit import Lesson
 from quantdesk.models.learning.forecaster import DeepForecaster, pack
 from quantdesk.models.learning.individual import refuse_whole_times, with_shares
-from quantdesk.models.learning.loop import home_of, on_threads, train
+from quantdesk.models.learning.loop import home_of, on_threads
 from quantdesk.models.learning.losses import Loss, Quantiles, known_mean
 from quantdesk.models.learning.meta_fit import blank, elsewhere, judged_samples
+from quantdesk.models.learning.network import Network
+from quantdesk.models.learning.train import train
 from quantdesk.models.learning.windows import windows
-
-if TYPE_CHECKING:
-    from quantdesk.models.distilled import Distilled
+from quantdesk.models.training import Training
 
 _LOGISTIC_90 = 2.0 * math.log(19.0)  # the width of a standard logistic's central 90 %
 
@@ -148,7 +147,16 @@ class DistilledForecaster:
         return self.student.importance()
 
 
-def distil(model: "Distilled", dataset: Dataset, seed: int) -> DistilledForecaster:
+def distil(
+    teacher: Model,
+    blocks: int,
+    network: Network,
+    loss: Imitation,
+    training: Training,
+    max_samples: int,
+    dataset: Dataset,
+    seed: int,
+) -> DistilledForecaster:
     """Fit the teacher block after block, then the student on what it said.
 
     Raises
@@ -157,23 +165,20 @@ def distil(model: "Distilled", dataset: Dataset, seed: int) -> DistilledForecast
         If there are too few samples for the first teacher or for the student, none to validate
         on, or training breaks down.
     """
-    training = model.training
     lesson = Lesson.of(dataset, False, training.validation_share)
-    times, instruments = lesson.samples(0, lesson.n_taught, model.max_samples)
+    times, instruments = lesson.samples(0, lesson.n_taught, max_samples)
     require_samples(len(times), max(dataset.horizons))
-    later, device, loss = judged_samples(lesson), home_of(training), Imitation(model.temperature, model.alpha)
-    refuse_whole_times(model.student, loss, "Distilled")
-    said = unseen_forecasts(model.teacher, dataset, lesson.first_judged, model.blocks, seed)
-    taught = windows(
-        dataset.features, _targets(lesson, said, times, instruments), times, instruments, model.student.lookback, device
-    )
+    later, device = judged_samples(lesson), home_of(training)
+    refuse_whole_times(network, loss, "Distilled")
+    said = unseen_forecasts(teacher, dataset, lesson.first_judged, blocks, seed)
+    taught = windows(dataset.features, _targets(lesson, said, times, instruments), times, instruments, network.lookback, device)
     judged = elsewhere(taught, *later, _targets(lesson, said, *later))
-    scaler = Scaler.of(dataset.rows(0, lesson.n_taught), model.max_samples)
-    module = blank(model.student, scaler, loss, taught, seed)
+    scaler = Scaler.of(dataset.rows(0, lesson.n_taught), max_samples)
+    module = blank(network, scaler, loss, taught, seed)
     effort = train(module, taught, judged, loss, training, seed)
     nothing = np.zeros((len(dataset.horizons), len(LEVELS)))
     shares = np.zeros(len(dataset.feature_names))
-    student = DeepForecaster(model.student, Quantiles(), scaler, pack(module), nothing, shares, effort)
+    student = DeepForecaster(network, Quantiles(), scaler, pack(module), nothing, shares, effort)
     start = max(0, lesson.first_judged - student.lookback + 1)
     with on_threads(training.n_threads):
         student = with_shares(student, dataset.rows(start, len(dataset)))

@@ -12,10 +12,11 @@ from quantdesk.models.fitting import CLIP, MIN_SAMPLES, Scaler, demeaned, requir
 from quantdesk.models.learning.calibration import corrections
 from quantdesk.models.learning.columns import placed
 from quantdesk.models.learning.forecaster import DeepForecaster, pack
-from quantdesk.models.learning.loop import Train, batches_of, home_of, on_threads, train
+from quantdesk.models.learning.loop import batches_of, home_of, on_threads
 from quantdesk.models.learning.losses import Loss
 from quantdesk.models.learning.network import Network, needs_times
 from quantdesk.models.learning.scaled import Scaled
+from quantdesk.models.learning.train import Train, train
 from quantdesk.models.learning.windows import Windows, windows
 from quantdesk.models.training import Training
 

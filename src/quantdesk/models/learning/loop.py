@@ -3,29 +3,27 @@
 import hashlib
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from quantdesk.domain.effort import Effort, count
-from quantdesk.domain.errors import DataError
+from quantdesk.domain.effort import Effort
 from quantdesk.models.learning.energy import Meter, meter_of
 from quantdesk.models.learning.losses import Loss
 from quantdesk.models.learning.pace import tell_pace
 from quantdesk.models.learning.state import State, restore, save
 from quantdesk.models.learning.team import ALONE, Team
-from quantdesk.models.learning.windows import Windows, gather
+from quantdesk.models.learning.windows import Windows
 from quantdesk.models.training import Training
 
 PLATEAU = 2
 """Epochs without improvement after which a plateau halves the learning rate."""
 
 
-class NotFinite(Exception):  # noqa: N818 - caught here, and told as a DataError
+class NotFinite(Exception):  # noqa: N818 - caught by train, and told as a DataError
     """Say which samples made the loss or its gradient infinite.
 
     Parameters
@@ -53,73 +51,6 @@ def device_of(name: str) -> torch.device:
 def home_of(training: Training) -> torch.device:
     """Find where the table lies: on the device that learns, or, where several do, in memory that all can read."""
     return device_of(training.device if training.n_processes == 1 else "cpu")
-
-
-Blame = Callable[[Tensor, Tensor], str]
-"""Names the input behind numbers that are not finite, from a batch's rows and windows."""
-
-
-class Train(Protocol):
-    """What trains a module in place; ``train`` does, and stages that end with it."""
-
-    def __call__(
-        self,
-        module: Any,
-        samples: Windows,
-        validation: Windows | None,
-        loss: Loss,
-        training: Training,
-        seed: int,
-        blame: Blame | None = None,
-    ) -> Effort:
-        """Leave the module with the weights of its best epoch."""
-        ...
-
-
-def train(
-    module: nn.Module,
-    samples: Windows,
-    validation: Windows | None,
-    loss: Loss,
-    training: Training,
-    seed: int,
-    blame: Blame | None = None,
-) -> Effort:
-    """Train a module in place, and leave it with the weights of its best epoch.
-
-    Parameters
-    ----------
-    module : nn.Module
-        Maps (n, lookback, n_features), missing values NaN, to (n, n_horizons, width).
-    samples, validation : Windows
-        What it learns from, and what chooses the epoch (None: the last epoch is kept).
-    loss : Loss
-        What is made small.
-    training : Training
-        Every knob.
-    seed : int
-        Seed of the order of samples and of dropout; the same seed gives the same bits.
-    blame : Blame, optional
-        Asked where the loss is not finite.
-
-    Raises
-    ------
-    DataError
-        If the loss is not finite.
-    StrategyError, ComputeError
-        If several processes cannot share this training, or one of them died.
-    """
-    from quantdesk.models.learning.processes import learn_in_processes
-
-    try:
-        if training.n_processes > 1:
-            effort = learn_in_processes(module, samples, validation, loss, training, seed)
-        else:
-            effort = learn(module, samples, validation, loss, training, seed)
-    except NotFinite as broken:
-        raise _exploded(samples, broken, blame) from None
-    count(effort)
-    return effort
 
 
 def learn(
@@ -239,18 +170,6 @@ def _step(run: _Run, rows: Tensor, step: int, n_before: int, *, is_last: bool) -
         run.optimiser.step()
         run.optimiser.zero_grad(set_to_none=True)
     return float(value.detach())
-
-
-def _exploded(samples: Windows, broken: NotFinite, blame: Blame | None) -> DataError:
-    rows = torch.tensor(broken.rows, device=samples.table.device)
-    culprit = "an input"
-    if blame:
-        culprit = blame(rows, gather(samples.table, rows, samples.n_instruments, samples.lookback))
-    return DataError(
-        f"training broke down with a loss of {broken.value:g}: {culprit}",
-        "finite losses and gradients",
-        "look at that input; a smaller learning rate or a smaller `clip` helps where the data is sound",
-    )
 
 
 def average_loss(module: nn.Module, samples: Windows, loss: Loss, batch: int, team: Team = ALONE) -> float:

@@ -15,12 +15,12 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from quantdesk.domain.arrays import Ints
 from quantdesk.domain.effort import Effort, count
 from quantdesk.domain.errors import DataError
+from quantdesk.models.adaptation import Adaptation
 from quantdesk.models.learning.energy import meter_of
 from quantdesk.models.learning.loop import falling, on_threads
 from quantdesk.models.learning.losses import Loss
 from quantdesk.models.learning.pace import tell_pace
 from quantdesk.models.learning.windows import Windows
-from quantdesk.models.maml import Adaptation
 from quantdesk.models.training import Training
 
 Weights = dict[str, Tensor]

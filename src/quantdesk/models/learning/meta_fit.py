@@ -1,7 +1,6 @@
 """From a dataset to a network that has learned to learn its instruments."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -10,24 +9,32 @@ from quantdesk.domain.arrays import Float64, Ints
 from quantdesk.domain.dataset import Dataset
 from quantdesk.domain.errors import DataError
 from quantdesk.domain.forecast import LEVELS
+from quantdesk.models.adaptation import Adaptation
 from quantdesk.models.fitting import MIN_SAMPLES, Scaler, require_samples
 from quantdesk.models.learning.calibration import corrections
 from quantdesk.models.learning.fit import JUDGED, MEASURED, Lesson
 from quantdesk.models.learning.forecaster import DeepForecaster, pack
 from quantdesk.models.learning.individual import IndividualForecaster, flat, refuse_whole_times, with_shares
 from quantdesk.models.learning.loop import device_of, on_threads
-from quantdesk.models.learning.losses import Huber, Loss
+from quantdesk.models.learning.losses import Loss
 from quantdesk.models.learning.maml import Learner, Tasks, answers, meta_train
 from quantdesk.models.learning.meta_forecaster import MetaForecaster, own_weights, support
 from quantdesk.models.learning.network import Network
 from quantdesk.models.learning.scaled import Scaled
 from quantdesk.models.learning.windows import Windows, windows
-
-if TYPE_CHECKING:
-    from quantdesk.models.maml import Adaptation, MetaLearned
+from quantdesk.models.training import Training
 
 
-def fit(model: "MetaLearned", dataset: Dataset, seed: int) -> MetaForecaster:
+def fit(
+    network: Network,
+    loss: Loss,
+    training: Training,
+    adaptation: Adaptation,
+    demean: bool,
+    max_samples: int,
+    dataset: Dataset,
+    seed: int,
+) -> MetaForecaster:
     """Learn the shared weights on tasks of the training span, then adapt them to every instrument.
 
     Raises
@@ -37,28 +44,27 @@ def fit(model: "MetaLearned", dataset: Dataset, seed: int) -> MetaForecaster:
     StrategyError
         If the network or the loss needs every instrument of a time.
     """
-    network, loss, training = model.network, model.loss or Huber(), model.training
     refuse_whole_times(network, loss, "MetaLearned")
-    lesson = Lesson.of(dataset, model.demean, training.validation_share)
-    times, instruments = lesson.samples(0, lesson.n_taught, model.max_samples)
+    lesson = Lesson.of(dataset, demean, training.validation_share)
+    times, instruments = lesson.samples(0, lesson.n_taught, max_samples)
     require_samples(len(times), max(dataset.horizons))
-    scaler = Scaler.of(dataset.rows(0, lesson.n_taught), model.max_samples)
+    scaler = Scaler.of(dataset.rows(0, lesson.n_taught), max_samples)
     device, (targets, _) = device_of(training.device), lesson.at(times, instruments)
     taught = windows(dataset.features, targets, times, instruments, network.lookback, device)
     later = judged_samples(lesson)
-    tasks = Tasks.of(taught, dataset.begins - 1, dataset.ends.max(axis=1), model.adaptation.shots)
-    judged = Tasks.at_end(taught, elsewhere(taught, *later, lesson.at(*later)[0]), model.adaptation.shots)
+    tasks = Tasks.of(taught, dataset.begins - 1, dataset.ends.max(axis=1), adaptation.shots)
+    judged = Tasks.at_end(taught, elsewhere(taught, *later, lesson.at(*later)[0]), adaptation.shots)
     _require_tasks(tasks)
     module = blank(network, scaler, loss, taught, seed).to(device)
-    learner = Learner(module, loss, model.adaptation)
+    learner = Learner(module, loss, adaptation)
     effort = meta_train(learner, taught, tasks, judged, training, seed)
     with on_threads(training.n_threads):
         residuals = _corrections(learner, *judged, lesson)
         shares = np.zeros(len(dataset.feature_names))
         shared = DeepForecaster(network, loss, scaler, pack(module), residuals, shares, effort)
         shared = with_shares(shared, dataset.rows(max(0, lesson.first_judged - network.lookback + 1), len(dataset)))
-        own = _individual(shared, dataset, lesson.targets, model.adaptation)
-    return MetaForecaster(own, model.adaptation, model.demean, max(dataset.horizons))
+        own = _individual(shared, dataset, lesson.targets, adaptation)
+    return MetaForecaster(own, adaptation, demean, max(dataset.horizons))
 
 
 def blank(network: Network, scaler: Scaler, loss: Loss, taught: Windows, seed: int) -> Scaled:
@@ -114,7 +120,7 @@ def _corrections(learner: Learner, tasks: Tasks, samples: Windows, lesson: Lesso
     return corrections(torch.cat(said).double().cpu().numpy(), outcomes)
 
 
-def _individual(shared: DeepForecaster, dataset: Dataset, targets: Float64, adaptation: "Adaptation") -> IndividualForecaster:
+def _individual(shared: DeepForecaster, dataset: Dataset, targets: Float64, adaptation: Adaptation) -> IndividualForecaster:
     symbols, values, names = [], [], tuple(name for name, _ in shared.module.named_parameters())
     for place, symbol in enumerate(dataset.symbols):
         times = _last(targets[:, place], adaptation.shots)

@@ -11,6 +11,7 @@ from quantdesk.domain.arrays import Float64, Ints
 from quantdesk.domain.attention import Attention
 from quantdesk.domain.dataset import Dataset
 from quantdesk.domain.forecast import Forecasts
+from quantdesk.models.adaptation import Adaptation
 from quantdesk.models.attending import averaged, laid
 from quantdesk.models.learning.fit import Lesson
 from quantdesk.models.learning.forecaster import DeepForecaster
@@ -18,7 +19,6 @@ from quantdesk.models.learning.individual import Adapted, Ask, IndividualForecas
 from quantdesk.models.learning.loop import on_threads
 from quantdesk.models.learning.maml import Learner, Weights, adapted, twice_differentiable
 from quantdesk.models.learning.windows import gather, resident
-from quantdesk.models.maml import Adaptation
 
 
 @dataclass(frozen=True, eq=False)

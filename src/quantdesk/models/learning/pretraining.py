@@ -9,10 +9,10 @@ from quantdesk.domain.effort import Effort
 from quantdesk.domain.errors import StrategyError
 from quantdesk.domain.progress import part
 from quantdesk.models.learning.choices import WITHIN_1, check_choices
-from quantdesk.models.learning.loop import Blame, train
 from quantdesk.models.learning.losses import Loss
 from quantdesk.models.learning.network import Network
 from quantdesk.models.learning.scaled import Scaled
+from quantdesk.models.learning.train import Blame, train
 from quantdesk.models.learning.windows import Windows
 from quantdesk.models.networks.patchtst import PatchTST
 from quantdesk.models.training import Training

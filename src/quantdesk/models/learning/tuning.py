@@ -11,6 +11,7 @@ from torch.func import functional_call
 
 from quantdesk.domain.arrays import Float64
 from quantdesk.domain.dataset import Dataset
+from quantdesk.models.adaptation import Tuning
 from quantdesk.models.deep import Deep
 from quantdesk.models.learning.fit import Lesson
 from quantdesk.models.learning.individual import IndividualForecaster, flat, refuse_whole_times
@@ -21,7 +22,6 @@ from quantdesk.models.learning.meta_fit import elsewhere, judged_samples
 from quantdesk.models.learning.network import Network
 from quantdesk.models.learning.scaled import Scaled
 from quantdesk.models.learning.windows import Windows, windows
-from quantdesk.models.tuned import Tuning
 
 WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """How far from the universal layer to an instrument's own; the validation span chooses one."""
