@@ -74,7 +74,7 @@ def test_caveats_survive_joining_and_choosing_once_each() -> None:
 _DAY0 = np.datetime64("2020-01-01", "ns")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rows=st.lists(st.tuples(st.sampled_from("AB"), st.integers(0, 5), st.integers(0, 30)), min_size=1, max_size=25))
 def test_latest_equals_a_search_through_every_row_by_hand(rows: list[tuple[str, int, int]]) -> None:
     days = [(subject, 7 * period, 7 * period + delay) for subject, period, delay in dict.fromkeys(rows)]

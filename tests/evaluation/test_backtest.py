@@ -73,7 +73,7 @@ def setting_of(seed: int, costs: Costs, n_times: int = 60) -> Setting:
     return Setting(random_world(seed, n_times), 0, costs, UNLIMITED, 1e6)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, 100_000))
 def test_costs_only_ever_take(seed: int) -> None:
     # Buying once and leaving it: the trades are the same at every cost.

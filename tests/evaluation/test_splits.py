@@ -55,7 +55,7 @@ def overlaps(dataset: Dataset, split: Split, embargo_bars: int) -> list[int]:
     return [int(row) for row in split.train[reaches_in & starts_before_the_end]]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(datasets(), st.integers(1, 50), st.integers(1, 40), st.booleans(), st.integers(0, 8))
 def test_no_walk_forward_label_reaches_into_the_test_or_its_embargo(
     dataset: Dataset, train_bars: int, test_bars: int, is_expanding: bool, embargo_bars: int
@@ -78,7 +78,7 @@ def test_no_walk_forward_label_reaches_into_the_test_or_its_embargo(
     assert tested.tolist() == list(range(train_bars, len(dataset)))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(datasets(), st.integers(4, 6), st.just(2), st.integers(0, 8))
 def test_no_combinatorial_label_overlaps_a_test_block_or_its_embargo(
     dataset: Dataset, n_folds: int, n_test_folds: int, embargo_bars: int
@@ -92,7 +92,7 @@ def test_no_combinatorial_label_overlaps_a_test_block_or_its_embargo(
             assert overlaps(dataset, split, embargo_bars) == []
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(datasets(), st.integers(0, 40), st.integers(1, 15), st.integers(0, 8))
 def test_purging_drops_no_row_that_could_have_taught(dataset: Dataset, first: int, length: int, embargo_bars: int) -> None:
     test = np.arange(first, first + length)

@@ -98,7 +98,7 @@ def test_a_halt_at_the_entry_or_at_the_exit_leaves_the_label_unknown() -> None:
     assert _label(panel, 1, 3) == pytest.approx(log(15 / 12), abs=1e-15)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(1, 8), st.integers(1, 8), st.integers(0, 1000))
 def test_two_spans_end_to_end_add_up_to_the_span_of_both(first: int, second: int, seed: int) -> None:
     panel = panel_of(**with_events(random_fields(seed=seed)))
@@ -109,7 +109,7 @@ def test_two_spans_end_to_end_add_up_to_the_span_of_both(first: int, second: int
     np.testing.assert_allclose(labels[: -first or None, :, 2][is_known], total[is_known], atol=1e-12)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 1000), st.integers(1, 20))
 def test_splits_change_no_label(seed: int, horizon: int) -> None:
     fields = random_fields(seed=seed)

@@ -29,14 +29,14 @@ def _by_pandas(values: Float64, window: int, method: str) -> Float64:
     return np.asarray(getattr(pd.DataFrame(values).rolling(window, min_periods=window), method)(), dtype=np.float64)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(_tables, _windows)
 def test_every_kernel_agrees_with_pandas_and_is_missing_where_a_row_is(values: Float64, window: int) -> None:
     for kernel, method in ((window_sum, "sum"), (window_mean, "mean")):
         np.testing.assert_allclose(kernel(values, window), _by_pandas(values, window, method), atol=1e-9, rtol=1e-12)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(_tables, _windows, st.integers(1, 3))
 def test_an_exponential_mean_is_the_renormalised_mean_of_the_values_present(
     values: Float64, window: int, min_count: int
@@ -52,7 +52,7 @@ def test_an_exponential_mean_is_the_renormalised_mean_of_the_values_present(
             assert got[t, i] == pytest.approx(np.average(rows[is_present], weights=weights[is_present]), abs=1e-10)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(_tables)
 def test_ranks_agree_with_pandas_and_sum_to_zero(values: Float64) -> None:
     got = row_ranks(values)

@@ -76,7 +76,7 @@ def drawn(seed: int, subjects: tuple[str, ...], is_forward: bool = False) -> Rec
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 10**6), row=st.integers(0, N_BARS - 1), kind=st.sampled_from(["facts", "estimates", "macro"]))
 def test_nothing_known_later_is_visible_in_a_join(seed: int, row: int, kind: str) -> None:
     panel = panel_of(np.full((N_BARS, 3), 10.0))
@@ -91,7 +91,7 @@ def test_a_join_by_period_end_is_caught() -> None:
     assert all(caught)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 10**6), row=st.integers(0, N_BARS - 1), business_days=st.integers(1, 30))
 def test_nothing_of_a_lagged_series_is_visible_before_its_lag(seed: int, row: int, business_days: int) -> None:
     random = np.random.default_rng(seed)
@@ -103,7 +103,7 @@ def test_nothing_of_a_lagged_series_is_visible_before_its_lag(seed: int, row: in
     np.testing.assert_array_equal(values, series.values[seen] if seen >= 0 else np.nan)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10**6), row=st.integers(0, N_BARS - 1))
 def test_a_panel_as_of_a_moment_hides_every_field_known_later(seed: int, row: int) -> None:
     random = np.random.default_rng(seed)

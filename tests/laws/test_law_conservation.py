@@ -88,7 +88,7 @@ def test_net_asset_value_is_cash_and_holdings_at_the_last_close_to_the_cent(name
     assert abs(ledger.cash + holdings - Decimal(str(steps[-1].equity))) < Decimal("0.005")
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 10_000), order=st.integers(0, 10_000))
 def test_in_a_wild_market_the_sums_hold_in_any_order(seed: int, order: int) -> None:
     events, _ = wild(seed)

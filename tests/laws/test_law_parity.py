@@ -97,7 +97,7 @@ WILD = st.builds(
 )
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
 @given(WILD)
 def test_the_kernel_is_worth_what_the_loop_is_whatever_is_traded(wild: Wild) -> None:
     setting = wild.setting()

@@ -91,7 +91,7 @@ CASES = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(CASES)
 def test_a_rule_is_worth_in_one_pass_what_it_is_in_the_loop(case: Case) -> None:
     with np.errstate(all="ignore"):

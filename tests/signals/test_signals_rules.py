@@ -80,7 +80,7 @@ def test_rank_keeps_a_held_short_too() -> None:
     assert leaning(Rank(), forecast_of(np.arange(10.0)), held)[2] == 0
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(arrays(np.float64, st.integers(0, 30), elements=st.floats(-3, 3) | st.just(np.nan)), st.floats(0.05, 0.5))
 def test_rank_is_neutral_bounded_and_monotone_whatever_the_scores(means: Float64, share: float) -> None:
     strength = leaning(Rank(long=share, short=share), forecast_of(means))
