@@ -308,6 +308,12 @@ def describe(world: World, asked: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def say(what: str, _done: int, _total: int) -> None:
+    """Print which run it is, but not its epochs."""
+    if ":" not in what:
+        print(what, flush=True)
+
+
 def main() -> None:
     """Hold a contest, or write the page of earlier ones."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -329,7 +335,7 @@ def main() -> None:
     tasks = [Task(name, seed) for seed in range(asked.seeds) for name in names if seed == 0 or name != "Ridge"]
     print(json.dumps(describe(held, asked)), flush=True)
     where = Compute(workers=asked.workers, kept=asked.kept)
-    runs = compute.map(run, held, tasks, where, lambda what, done, of: print(what, done, "of", of, flush=True), "runs")
+    runs = compute.map(run, held, tasks, where, say, "run")
     found = describe(held, asked) | weigh(held, tasks, runs)
     if asked.json:
         asked.json.write_text(json.dumps(found, indent=2))
