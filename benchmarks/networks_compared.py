@@ -34,7 +34,7 @@ from quantdesk.evaluation.backtest import Setting, at_no_cost, backtest, track_o
 from quantdesk.evaluation.baselines import UNLIMITED, equal_weight
 from quantdesk.evaluation.comparison import model_confidence_set, superiority
 from quantdesk.evaluation.outcome import Track
-from quantdesk.evaluation.overfitting import backtest_overfitting, effective_trials, trials_variance
+from quantdesk.evaluation.overfitting import backtest_overfitting, effective_trials
 from quantdesk.evaluation.resampling import independent_bars
 from quantdesk.evaluation.significance import Significance, alpha, newey_west_t, significance
 from quantdesk.evaluation.splits import Split, WalkForward
@@ -211,15 +211,13 @@ class Weighed(NamedTuple):
     series: Float64
     market: Track
     n_effective: float
-    variance: float
 
     @classmethod
     def of(cls, world: World, runs: list[Run]) -> "Weighed":
         """Set the runs beside the market held equally."""
         series, passive = np.stack([one.track.returns for one in runs], axis=1), replace(world.setting, limits=UNLIMITED)
         market = track_of(equal_weight(passive), passive)
-        yearly = scores.performance(market).bars_per_year
-        return cls(series, market, effective_trials(series), trials_variance(series, bars_per_year=yearly))
+        return cls(series, market, effective_trials(series))
 
     @property
     def yearly(self) -> float:
@@ -230,7 +228,7 @@ class Weighed(NamedTuple):
         """Weigh one run as one of all."""
         returns, n_runs = self.series[:, place], self.series.shape[1]
         yearly, independent = self.yearly, independent_bars(returns)
-        return significance(returns, n_runs, self.n_effective, self.variance, bars_per_year=yearly, n_independent=independent)
+        return significance(returns, n_runs, self.n_effective, bars_per_year=yearly, n_independent=independent)
 
 
 def weigh(world: World, tasks: list[Task], runs: list[Run]) -> dict[str, Any]:

@@ -20,7 +20,6 @@ from quantdesk.evaluation.overfitting import (
     cluster_trials,
     effective_trials,
     participation_ratio,
-    trials_variance,
 )
 from quantdesk.evaluation.resampling import (
     Method,
@@ -116,9 +115,8 @@ def best_of(returns: Float64, n_effective: float | None = None) -> float:
     """Give the deflated Sharpe ratio of the best of many trials."""
     sharpes = returns.mean(axis=0) / returns.std(axis=0, ddof=1)
     n = effective_trials(returns, n_draws=500) if n_effective is None else n_effective
-    spread = trials_variance(returns, bars_per_year=YEAR)
     best = returns[:, sharpes.argmax()]
-    luck = significance(best, returns.shape[1], n, spread, bars_per_year=YEAR, n_independent=independent_bars(best))
+    luck = significance(best, returns.shape[1], n, bars_per_year=YEAR, n_independent=independent_bars(best))
     return luck.deflated_sharpe
 
 

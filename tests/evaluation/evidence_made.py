@@ -52,7 +52,7 @@ def with_trip(share: float, without: float, name: str = "long NVDA") -> Robustne
 
 def evidence(selection: Selection | None = None) -> Evidence:
     """Hold all of it, with one trial made so far where no other selection is given."""
-    alone = Selection(1, 1.0, 0.2, Interval(-0.5, 1.0, 2.5, 0.95, 4.0), None, None)
+    alone = Selection(1, 1.0, Interval(-0.5, 1.0, 2.5, 0.95, 4.0), None, None)
     return Evidence(selection or alone, None, sound(), shuffles(), None)
 
 

@@ -13,7 +13,6 @@ from quantdesk.evaluation.overfitting import (
     cluster_trials,
     effective_trials,
     participation_ratio,
-    trials_variance,
 )
 from quantdesk.evaluation.significance import expected_maximum
 
@@ -137,15 +136,6 @@ def test_the_participation_ratio_promises_too_little_luck_to_trials_that_share_a
     random = np.random.default_rng(1)
     returns = random.standard_normal((1000, 1)) + random.standard_normal((1000, 100))
     assert expected_maximum(participation_ratio(returns)) < 0.7 * math.sqrt(0.5) * expected_maximum(100)
-
-
-def test_the_spread_of_trials_is_never_taken_below_that_of_noise() -> None:
-    copies = np.repeat(strategies(0, n=1), 20, axis=1)
-    assert trials_variance(copies, bars_per_year=252) == pytest.approx(252 / 1000, rel=0.1)
-    assert trials_variance(copies, bars_per_year=252) >= 252 / 1000
-    assert trials_variance(np.zeros((1000, 2)), bars_per_year=252) == 252 / 1000
-    spread = np.column_stack([strategies(0, planted, n=1)[:, 0] for planted in (-3.0, 0.0, 3.0)] + [np.zeros(1000)])
-    assert trials_variance(spread, bars_per_year=252) == pytest.approx(6.0, rel=0.05)
 
 
 def test_trials_that_never_trade_do_not_count() -> None:

@@ -14,7 +14,7 @@ INTERVAL = Interval(-0.41, 0.63, 1.72, 0.95, 4.0)
 def chosen(n_series: int = 6, *, is_rich: bool = True) -> Evidence:
     overfitting = backtest_overfitting(RETURNS, bars_per_year=252.0, n_draws=20) if is_rich else None
     best = superiority(RETURNS, n_draws=100) if is_rich else None
-    return evidence(Selection(n_series, 5.4, 0.2, INTERVAL, overfitting, best))
+    return evidence(Selection(n_series, 5.4, INTERVAL, overfitting, best))
 
 
 def test_the_interval_and_the_number_of_trials_are_said() -> None:

@@ -6,6 +6,7 @@ import pytest
 from quantdesk.domain.arrays import Float64
 from quantdesk.evaluation.outcome import Track
 from quantdesk.evaluation.selection import selection
+from quantdesk.evaluation.significance import significance
 from quantdesk.registry import Trial, tried_on
 
 N_BARS = 600
@@ -68,6 +69,25 @@ def test_running_the_very_same_thing_again_is_no_other_independent_try(tmp_path:
     before = [trial("now"), trial("now")]
     chosen = selection(tmp_path, "now", before, track_of(noise(0)), track_of(noise(9)), 252.0)
     assert chosen.n_effective == 1.0
+
+
+def hurdle(home: Path, before: list[Trial]) -> float:
+    own = track_of(noise(0))
+    chosen = selection(home, "now", before, own, track_of(noise(9)), 252.0)
+    return significance(own.returns, 1, chosen.n_effective, bars_per_year=252.0).expected_best_from_noise
+
+
+def test_no_further_trial_lowers_the_hurdle_and_none_alone_lifts_it_out_of_reach(tmp_path: Path) -> None:
+    tried = {f"noise{i}": noise(i) for i in range(1, 6)} | {"leak": noise(50) + 0.01}
+    tried |= {f"rule{i:02d}": noise(60) + 0.05 * noise(100 + i) for i in range(60)} | {"ruin": noise(70) - 0.02}
+    before, hurdles = [], [hurdle(tmp_path, [])]
+    for name, returns in tried.items():
+        before.append(keep(tmp_path, name, returns))
+        hurdles.append(hurdle(tmp_path, before))
+    assert hurdles == sorted(hurdles)
+    assert hurdles[6] - hurdles[5] < 0.1 < hurdles[5]
+    lost = [*before, trial("lost", sharpe=30.0)]
+    assert hurdles[-1] <= hurdle(tmp_path, lost) < hurdles[-1] + 0.1
 
 
 def test_few_trials_say_nothing_about_the_choice_among_them(tmp_path: Path) -> None:

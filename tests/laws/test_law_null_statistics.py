@@ -12,7 +12,7 @@ from scipy import signal, stats
 
 from quantdesk.domain.arrays import Float64
 from quantdesk.evaluation.comparison import adjusted_p_values, diebold_mariano, model_confidence_set, superiority
-from quantdesk.evaluation.overfitting import effective_trials, trials_variance
+from quantdesk.evaluation.overfitting import effective_trials
 from quantdesk.evaluation.resampling import independent_bars, robust_probabilistic_sharpe, timing_p_value
 from quantdesk.evaluation.significance import probabilistic_sharpe, significance
 
@@ -129,9 +129,9 @@ def search(seed: int, planted: float = 0.0) -> tuple[float, float]:
     returns = dependent(np.random.default_rng(seed), 0.1, 756, 1000)
     returns[:, 0] += returns[:, 0].std() * planted / math.sqrt(252)
     sharpes = returns.mean(axis=0) / returns.std(axis=0)
-    n, variance = effective_trials(returns, n_draws=100), trials_variance(returns, bars_per_year=252)
+    n = effective_trials(returns, n_draws=100)
     chosen = returns[:, sharpes.argmax()]
-    best = significance(chosen, 1000, n, variance, bars_per_year=252, n_independent=independent_bars(chosen))
+    best = significance(chosen, 1000, n, bars_per_year=252, n_independent=independent_bars(chosen))
     return best.deflated_sharpe, best.probabilistic_sharpe
 
 

@@ -238,7 +238,6 @@ def _weigh(chosen: Selection, n_trials: int, track: Track, market: Track) -> tup
             returns,
             n_trials,
             chosen.n_effective,
-            chosen.variance,
             bars_per_year=score.performance(track).bars_per_year,
             n_independent=independent_bars(returns),
         )

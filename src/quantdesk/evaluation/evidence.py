@@ -86,8 +86,6 @@ class Selection:
     n_effective : float
         Independent trials that would give luck as good a chance; those whose returns are not
         known count one each.
-    variance : float
-        Of annual Sharpe ratios, which the best of luck is computed from.
     interval : Interval
         Of this run's net annual Sharpe ratio, at 95 %.
     overfitting : Overfitting or None
@@ -99,7 +97,6 @@ class Selection:
 
     n_series: int
     n_effective: float
-    variance: float
     interval: Interval
     overfitting: Overfitting | None
     superiority: Superiority | None

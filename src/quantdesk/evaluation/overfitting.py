@@ -8,7 +8,7 @@ import numpy as np
 
 from quantdesk.domain.arrays import Float64, Ints
 from quantdesk.domain.errors import DataError
-from quantdesk.evaluation.resampling import independent_bars, require_complete, stationary_indices, typical_block_length
+from quantdesk.evaluation.resampling import require_complete, stationary_indices, typical_block_length
 from quantdesk.evaluation.significance import expected_maximum
 
 _NO_DEVIATION = 1e-15
@@ -137,32 +137,6 @@ def effective_trials(returns: Float64, *, n_draws: int = 2000, seed: int = 0) ->
         # is zero, takes most of the noise of a shared market away.
         part[:] = (draws.max(axis=1) - draws.min(axis=1)) / 2.0
     return _number_of(float(best.mean()), n_trials)
-
-
-def trials_variance(returns: Float64, *, bars_per_year: float) -> float:
-    """Give the variance of the trials' annual Sharpe ratios that ``significance`` should hold the best against.
-
-    The larger of what the trials show and what noise alone gives a record of this length,
-    ``bars_per_year`` over the median ``independent_bars``: trials that share a market lie close
-    together, which by itself would flatter the best of them.
-
-    Parameters
-    ----------
-    returns : Float64
-        Simple returns a bar of every trial (n_bars, n_trials); those that never vary are left out.
-
-    Raises
-    ------
-    DataError
-        If a return is missing, or there are fewer than 30 bars.
-    """
-    require_complete(returns, "returns")
-    kept = returns[:, returns.std(axis=0) > _NO_DEVIATION]
-    if not kept.shape[1]:
-        return bars_per_year / len(returns)
-    looked_at = kept[:, :: math.ceil(kept.shape[1] / 100)]
-    noise = 1.0 / float(np.median([independent_bars(column) for column in looked_at.T]))
-    return bars_per_year * max(noise, float((kept.mean(axis=0) / kept.std(axis=0)).var()))
 
 
 def participation_ratio(returns: Float64) -> float:

@@ -8,7 +8,7 @@ from quantdesk.domain.arrays import Bools, Float64, Times
 from quantdesk.evaluation.comparison import Superiority, superiority
 from quantdesk.evaluation.evidence import LEAST_TRIALS, Selection
 from quantdesk.evaluation.outcome import Track
-from quantdesk.evaluation.overfitting import Overfitting, backtest_overfitting, effective_trials, trials_variance
+from quantdesk.evaluation.overfitting import Overfitting, backtest_overfitting, effective_trials
 from quantdesk.evaluation.resampling import LEAST_BARS, sharpe_interval
 from quantdesk.evaluation.significance import alpha
 from quantdesk.evaluation.tracks import kept_equity
@@ -39,15 +39,14 @@ def selection(home: Path, run_id: str, before: list[Trial], track: Track, market
     bars_per_year : float
         Bars in a year.
     """
-    sharpes = {trial.run_id: trial.sharpe for trial in before if trial.run_id != run_id}
-    series, bars = beside(home, sorted(sharpes), track.times[1:], track.returns[:, None])
-    n_unknown = len(sharpes) - (series.shape[1] - 1)
+    others = sorted({trial.run_id for trial in before} - {run_id})
+    series, bars = beside(home, others, track.times[1:], track.returns[:, None])
+    n_unknown = len(others) - (series.shape[1] - 1)
     complete = series.shape[0] >= LEAST_BARS
     is_rich = complete and series.shape[1] >= LEAST_TRIALS
     return Selection(
         n_series=series.shape[1],
         n_effective=(effective_trials(series) if complete else 1.0) + n_unknown,
-        variance=_variance(series, np.array(list(sharpes.values())), bars_per_year),
         interval=sharpe_interval(track.returns, bars_per_year=bars_per_year),
         overfitting=_overfitting(series, bars_per_year) if is_rich and len(series) >= PBO_BARS else None,
         superiority=_superiority(series, market.returns[bars]) if is_rich else None,
@@ -92,14 +91,6 @@ def _kept_returns(folder: Path, run_id: str, times: Times) -> Float64 | None:
     with np.errstate(invalid="ignore", divide="ignore"):
         returns = (equity[1:] / equity[:-1] - 1.0)[rows]
     return np.where(stamps[1:][rows] == times, returns, np.nan)
-
-
-def _variance(series: Float64, sharpes: Float64, bars_per_year: float) -> float:
-    # Trials that resemble each other must not make noise look tamer than it is.
-    known = sharpes[np.isfinite(sharpes)]
-    shown = float(np.var(known, ddof=1)) if len(known) >= 5 else 0.0
-    noise = trials_variance(series, bars_per_year=bars_per_year) if len(series) >= LEAST_BARS else bars_per_year / len(series)
-    return max(noise, shown)
 
 
 def _varying(series: Float64) -> Float64:

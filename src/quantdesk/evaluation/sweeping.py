@@ -16,7 +16,7 @@ from quantdesk.evaluation import significance as luck
 from quantdesk.evaluation.backtest import Setting, track_of
 from quantdesk.evaluation.baselines import UNLIMITED, equal_weight
 from quantdesk.evaluation.kin import earlier_tries
-from quantdesk.evaluation.overfitting import Overfitting, backtest_overfitting, effective_trials, trials_variance
+from quantdesk.evaluation.overfitting import Overfitting, backtest_overfitting, effective_trials
 from quantdesk.evaluation.plan import Plan
 from quantdesk.evaluation.resampling import independent_bars
 from quantdesk.evaluation.scores import infer_bars_per_year
@@ -172,7 +172,6 @@ def _weigh(own: Float64, known: Float64, n_trials: int, n_distinct: int, rate: f
         own,
         n_trials,
         effective_trials(known) + n_distinct - known.shape[1],
-        trials_variance(known, bars_per_year=rate),
         bars_per_year=rate,
         n_independent=independent_bars(own),
     )
