@@ -194,6 +194,8 @@ def _places(folder: Path | None, function: Callable[..., Any], shared: object, t
 def _keep(place: Path, result: object) -> None:
     content = pickled(result)
     beside = place.with_suffix(".part")
+    # Another run of the same may have ended meanwhile, and have deleted the folder.
+    place.parent.mkdir(parents=True, exist_ok=True)
     beside.write_bytes(hashlib.sha256(content).digest() + content)
     beside.replace(place)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from quantdesk.console import show_card
 from quantdesk.data.sources.synthetic import Synthetic
 from quantdesk.domain.arrays import Float64
 from quantdesk.domain.errors import DataError
@@ -94,6 +95,31 @@ def test_price_and_costs_follow_from_the_rates_on_the_card() -> None:
         assert one.commission == pytest.approx(commission, abs=0.0051)
         assert one.spread_and_impact == pytest.approx(one.quantity * (one.estimated_price - one.close))
         assert one.spread_and_impact >= 0
+
+
+def test_an_order_whose_expected_gain_is_below_its_cost_is_counted() -> None:
+    first = replace(proposals()[0], quantity=100.0, close=50.0, mean=math.log(1.01), commission=20.0, spread_and_impact=29.0)
+    assert first.expected_gain == pytest.approx(50.0)
+    assert first.cost == pytest.approx(49.0)
+    shorted = replace(first, quantity=-100.0)
+    assert shorted.expected_gain == pytest.approx(-50.0)
+    idle = replace(shorted, mean=0.0)
+    dear = replace(first, commission=22.0)
+    assert replace(made(), proposals=(first,)).n_below_cost == 0
+    assert replace(made(), proposals=(first, shorted, idle, dear)).n_below_cost == 3
+
+
+def test_the_card_says_in_one_line_how_many_orders_are_not_worth_their_cost(capsys: pytest.CaptureFixture[str]) -> None:
+    free = replace(proposals()[0], quantity=10.0, mean=0.5, commission=0.0, spread_and_impact=0.0)
+    idle = replace(free, mean=0.0, commission=1.0)
+    for orders, said in (
+        ((free, idle), "1 of 2 orders is expected to earn less than it costs"),
+        ((idle, free, idle), "2 of 3 orders are expected to earn less than they cost"),
+    ):
+        show_card(replace(made(), proposals=orders), "", 0)
+        assert said in " ".join(capsys.readouterr().out.split())
+    show_card(replace(made(), proposals=(free,)), "", 0)
+    assert "expected to earn less" not in capsys.readouterr().out
 
 
 def test_the_weight_is_what_the_limits_left_of_the_wanted_one() -> None:

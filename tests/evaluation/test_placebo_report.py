@@ -55,6 +55,18 @@ def test_the_picture_has_a_dot_a_twin_a_line_for_the_real_run_and_a_heap_of_orde
     assert drawn.count("<rect") > 20
 
 
+def test_without_twins_nothing_is_said_of_dots_and_the_line_carries_the_headline() -> None:
+    alone = section(None, shuffled(real=0.11), net_sharpe=0.1)
+    assert "dot is a twin" not in alone
+    assert "The grey heap is the same decisions given to later times." in alone
+    assert "the real run, 0.10" in alone
+    assert "0.11" not in alone
+    assert "the real run, 0.11" in section(None, shuffled(real=0.11))
+    both = section(twins([0.1], 1.0), shuffled(real=1.01), net_sharpe=1.0)
+    assert "Each dot is a twin" in both
+    assert "1.01" not in both
+
+
 def test_a_run_and_twins_without_numbers_are_drawn_as_nothing() -> None:
     never = Shuffles(NONE, NONE, float("nan"), float("nan"), 1.0, 1.0)
     assert "Nothing to draw" in section(twins([float("nan")], float("nan")), never)

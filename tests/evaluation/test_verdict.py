@@ -11,7 +11,7 @@ from quantdesk.domain.errors import DeskError
 from quantdesk.evaluation.leaks.echoes import Echo
 from quantdesk.evaluation.outcome import ForecastScores, Performance, Verdict
 from quantdesk.evaluation.significance import Significance
-from quantdesk.evaluation.verdict import CONFIDENCE, HEADLINES, SURVIVORS_ONLY, TOO_GOOD, chance, judge
+from quantdesk.evaluation.verdict import CONFIDENCE, HEADLINES, SURVIVORS_ONLY, TOO_GOOD, brought_along, chance, judge
 from quantdesk.registry import NO_TWINS
 
 NAN = float("nan")
@@ -87,6 +87,7 @@ HEADLINE_OF: dict[str, tuple[Verdict, str, str]] = {
         "it never traded",
     ),
     "survivors": (judged(caveats=(f"{SURVIVORS_ONLY}: today's list",)), "weak", "the data holds survivors only"),
+    "brought along": (judged(caveats=(brought_along("score"),)), "weak", "it rests on values from outside the data"),
     "as good as its twins": (judged(twins=(0.2, 1.0, -0.3)), "weak", "it earned as much where there was nothing to learn"),
     "better than its twins": (judged(twins=(0.2, 0.9, -0.3)), "evidence", "luck is an unlikely explanation"),
     "simpler": (judged(baselines={**BASELINES, "linear": 1.2}), "evidence", "the simpler linear model does as well"),
@@ -204,17 +205,17 @@ def test_a_feature_that_knows_what_follows_leaves_no_evidence_whatever_was_earne
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])
-def test_a_rank_ic_that_no_market_gives_is_weak_at_best(sign: float) -> None:
+def test_a_rank_ic_that_no_market_gives_is_no_evidence(sign: float) -> None:
     verdict = judged(scores=replace(RANKED, rank_ic_mean=0.26 * sign))
-    assert (verdict.grade, TOO_GOOD in verdict.headline) == ("weak", True)
+    assert (verdict.grade, TOO_GOOD in verdict.headline) == ("none", True)
     assert "desk leakcheck" in verdict.reasons[0]
     assert judged(scores=replace(RANKED, rank_ic_mean=0.25 * sign)).grade == "evidence"
     assert judged(scores=replace(RANKED, n_samples=9_400)).grade == "evidence"
     assert judged(sharpe=-1.0, scores=RANKED).grade == "none"
 
 
-def test_a_sharpe_ratio_of_daily_bars_that_no_market_gives_is_weak_at_best() -> None:
-    assert judged(gross=8.1).grade == judged(gross=8.1, bars_per_year=365.25).grade == "weak"
+def test_a_sharpe_ratio_of_daily_bars_that_no_market_gives_is_no_evidence() -> None:
+    assert judged(gross=8.1).grade == judged(gross=8.1, bars_per_year=365.25).grade == "none"
     assert judged(gross=8.0).grade == judged(gross=8.1, bars_per_year=2000.0).grade == "evidence"
 
 

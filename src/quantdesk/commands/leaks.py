@@ -31,9 +31,12 @@ def leakcheck(
         raise StrategyError("no strategy was named", "a strategy, or --gauntlet", "see `desk strategies`")
     from quantdesk.console import out
     from quantdesk.evaluation.leaks.check import check
+    from quantdesk.evaluation.leaks.outside import outside
+    from quantdesk.evaluation.verdict import brought_along
     from quantdesk.strategy import load as load_strategy
 
-    found = check(load_strategy(strategy, settings().home), load(data, symbols), seed, moments)
+    checked, panel = load_strategy(strategy, settings().home), load(data, symbols)
+    found = check(checked, panel, seed, moments)
     if as_json:
         print_json([{name: str(value) for name, value in asdict(leak).items()} for leak in found])
     for leak in () if as_json else found:
@@ -41,7 +44,9 @@ def leakcheck(
     if found:
         raise typer.Exit(1)
     if not as_json:
-        out.print(f"no leak found in {strategy} on {data}: nothing it decides changes when the future does")
+        for name in outside(checked, panel, seed):
+            out.print(f"not checked: {brought_along(name)}")
+        out.print(f"no leak found in {strategy} on {data}: what it computes from the data does not change when the future does")
 
 
 def _gauntlet(seed: int, as_json: bool) -> None:

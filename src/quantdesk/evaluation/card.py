@@ -64,6 +64,16 @@ class Proposal:
     commission: float
     spread_and_impact: float
 
+    @property
+    def cost(self) -> float:
+        """Commission, spread and impact, account currency."""
+        return self.commission + self.spread_and_impact
+
+    @property
+    def expected_gain(self) -> float:
+        """What the order adds to the account by the horizon if the forecast's mean comes true, before its cost."""
+        return self.quantity * self.close * float(np.expm1(self.mean))
+
 
 @dataclass(frozen=True)
 class Card:
@@ -97,6 +107,11 @@ class Card:
     impact: float
     proposals: tuple[Proposal, ...]
     too_small: tuple[str, ...] = ()
+
+    @property
+    def n_below_cost(self) -> int:
+        """Count the orders that are expected to earn less than they cost."""
+        return sum(one.expected_gain < one.cost for one in self.proposals)
 
 
 @dataclass(frozen=True, eq=False)

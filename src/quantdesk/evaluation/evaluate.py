@@ -24,6 +24,7 @@ from quantdesk.evaluation.explanation.findings import Explanation, Record
 from quantdesk.evaluation.explanation.study import Taught, explain
 from quantdesk.evaluation.kin import earlier_tries
 from quantdesk.evaluation.leaks.echoes import echoes
+from quantdesk.evaluation.leaks.outside import outside
 from quantdesk.evaluation.outcome import Evaluation, ForecastScores, Track
 from quantdesk.evaluation.placebo.placebo import earned, placebos
 from quantdesk.evaluation.placebo.shuffles import shuffles
@@ -37,7 +38,7 @@ from quantdesk.evaluation.selection import selection
 from quantdesk.evaluation.significance import Significance
 from quantdesk.evaluation.splits import Split, WalkForward
 from quantdesk.evaluation.tracks import run_of
-from quantdesk.evaluation.verdict import judge
+from quantdesk.evaluation.verdict import brought_along, judge
 from quantdesk.registry import Trial, Trials
 from quantdesk.strategy import FittedStrategy, Strategy
 
@@ -79,7 +80,9 @@ def evaluate(
     receipt = _receipt(strategy, panel, plan)
     run_id = registry.run_id(**receipt)
     trials = Trials(plan.home).made() if known is None else known
-    kept = plan.home / "kept" / run_id if known is None else None
+    # Folds are the same and the first twins too, however many twins are asked for.
+    common = registry.run_id(**_receipt(strategy, panel, replace(plan, n_placebos=0)))
+    kept = plan.home / "kept" / common if known is None else None
     plan = replace(plan, compute=replace(plan.compute, kept=kept))
     with _resumable(kept):
         made = rehearse(strategy, panel, plan, clock, tell)
@@ -93,6 +96,7 @@ def evaluate(
         evidence = replace(evidence, placebos=_placebos(made, plan, tell))
         clock.lap("placebos")
     caveats = panel.caveats + unlisted_runs(plan.home, {run_id, *(trial.run_id for trial in trials)})
+    caveats += tuple(brought_along(name) for name in outside(strategy, panel, plan.seed))
     caveats += fragile(evidence.robustness)[:MOST_CAVEATS]
     evaluation = _judged(made, plan, run_id, receipt["data"], len(before) + 1, forecast_scores, evidence, caveats)
     if known is None:

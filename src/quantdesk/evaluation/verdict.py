@@ -17,6 +17,9 @@ CONFIDENCE = 0.95
 SURVIVORS_ONLY = "survivors only"
 """A caveat that holds these words says that the data has lost its losers."""
 
+BROUGHT_ALONG = "brought along, not computed from the data"
+"""A caveat that holds these words says that a feature has its values from elsewhere."""
+
 PASSIVE = ("buy and hold", "equal weight")
 """Baselines that decide nothing; the others follow the strategy's own rule with a simpler model."""
 
@@ -52,8 +55,8 @@ def judge(
     is left once the market is taken out beats zero at 0.95 before trials are counted. Anything else
     is none. A simpler model that does as well takes no edge away, but the headline says so.
     Data of survivors only supports no more than ``weak``: the losers that a strategy might have
-    held are not in it. So does a result too good for a market; and a feature that knows what follows
-    leaves no evidence at all, whatever was earned.
+    held are not in it. So does a feature that was brought along; and a result too good for a market, or a feature that
+    knows what follows, leaves no evidence at all, whatever was earned.
 
     Parameters
     ----------
@@ -122,11 +125,10 @@ def _grade(
     if not _is_likely(alpha):
         return "none", "what it earned is what the market paid, or luck" if _is_likely(net) else "what it earned may be luck"
     if doubts:
-        return "weak", doubts[0]
+        return "none", doubts[0]
     is_deflated = net.deflated_sharpe >= CONFIDENCE and alpha.deflated_sharpe >= CONFIDENCE
     beats_holding = all(performance.sharpe > baselines[name].sharpe for name in PASSIVE if name in baselines)
-    flattered = any(SURVIVORS_ONLY in caveat for caveat in caveats)
-    short = _short_of(is_deflated, beats_holding, flattered, evidence.placebos)
+    short = _short_of(is_deflated, beats_holding, evidence.placebos) or _capped(caveats)
     return ("weak", short) if short else ("evidence", "after costs, trials and the market, luck is an unlikely explanation")
 
 
@@ -139,14 +141,33 @@ def _is_too_good(gross: Performance, scores: ForecastScores) -> bool:
     return ranked or (gross.sharpe > BEST_SHARPE and gross.bars_per_year <= DAILY)
 
 
-def _short_of(is_deflated: bool, beats_holding: bool, flattered: bool, placebos: Placebos | None) -> str:
+def brought_along(feature: str) -> str:
+    """Say of a feature that it was not computed from the data, as a caveat."""
+    return (
+        f"feature {feature} is {BROUGHT_ALONG}: when its values became known cannot be checked "
+        "(`desk data attach` joins facts with the time each became known)"
+    )
+
+
+def _capped(caveats: tuple[str, ...]) -> str:
+    said = "\n".join(caveats)
+    if SURVIVORS_ONLY in said:
+        return "the data holds survivors only, which flatters what it held"
+    return (
+        "it rests on values from outside the data, and when they became known cannot be checked"
+        if BROUGHT_ALONG in said
+        else ""
+    )
+
+
+def _short_of(is_deflated: bool, beats_holding: bool, placebos: Placebos | None) -> str:
     if not is_deflated:
         return "it may be the best of several tries"
     if not beats_holding:
         return "holding everything earned more for the risk"
     if placebos is not None and placebos.rank > 1:
         return "it earned as much where there was nothing to learn"
-    return "the data holds survivors only, which flatters what it held" if flattered else ""
+    return ""
 
 
 def said(value: float, digits: int = 2) -> str:

@@ -23,7 +23,7 @@ _WORLDS = {
 }
 
 
-def section(placebos: Placebos | None, shuffles: Shuffles) -> str:
+def section(placebos: Placebos | None, shuffles: Shuffles, net_sharpe: float | None = None) -> str:
     """Say and draw how what was earned compares with what needs no edge.
 
     Parameters
@@ -32,10 +32,15 @@ def section(placebos: Placebos | None, shuffles: Shuffles) -> str:
         What whole twins gave; None where none was run.
     shuffles : Shuffles
         What the same decisions and forecasts gave at other times.
+    net_sharpe : float or None
+        The run's net annual Sharpe ratio, as the rest of the page says it. The shuffles' own differs in the second
+        decimal, because they charge costs without reinvesting them; it is shown where this is None.
     """
+    alone = shuffles.real_sharpe if net_sharpe is None or not np.isfinite(shuffles.real_sharpe) else net_sharpe
+    real = placebos.real_sharpe if placebos else alone
     said = f'<div class="prose"><p>{_twins_sentence(placebos)} {_shuffles_sentence(shuffles)}</p></div>'
     return wording.section(
-        "placebo", "In worlds without an edge", f"{said}{_picture(placebos, shuffles)}{_table(placebos, shuffles)}"
+        "placebo", "In worlds without an edge", f"{said}{_picture(placebos, shuffles, real)}{_table(placebos, shuffles, real)}"
     )
 
 
@@ -63,15 +68,15 @@ def _shuffles_sentence(shuffles: Shuffles) -> str:
     )
 
 
-def _picture(placebos: Placebos | None, shuffles: Shuffles) -> str:
-    real = placebos.real_sharpe if placebos else shuffles.real_sharpe
+def _picture(placebos: Placebos | None, shuffles: Shuffles, real: float) -> str:
     twins = placebos.sharpes if placebos else np.empty(0)
     known = np.concatenate([twins, shuffles.sharpes, [real]])
     known = known[np.isfinite(known)]
-    caption = (
-        "Each dot is a twin of the market on which everything ran anew; the grey heap is the same decisions given to later "
-        "times. An edge shows as a line to the right of both."
-    )
+    heap = "the grey heap is the same decisions given to later times. An edge shows as a line to the right of"
+    if placebos is None or not len(placebos.worlds):
+        caption = f"{heap[0].upper()}{heap[1:]} it."
+    else:
+        caption = f"Each dot is a twin of the market on which everything ran anew; {heap} both."
     if not len(known):
         return empty(caption)
     across = Scale.over(known, pad=0.06)
@@ -128,11 +133,10 @@ def _legend(placebos: Placebos | None) -> str:
     return keys(names, [0, *(_tone(kind) for kind in kinds), _OTHER])
 
 
-def _table(placebos: Placebos | None, shuffles: Shuffles) -> str:
+def _table(placebos: Placebos | None, shuffles: Shuffles, real: float) -> str:
     heads = ["", "Worlds", "Sharpe, median", "Alpha Sharpe, median", "Rank IC, median", "As well or better"]
-    real = (placebos.real_sharpe, placebos.real_alpha_sharpe, placebos.real_rank_ic) if placebos else None
-    first = real or (shuffles.real_sharpe, float("nan"), shuffles.real_rank_ic)
-    rows = [["The real run", "1", number(first[0]), number(first[1]), number(first[2], 3), ""]]
+    alpha, rank_ic = (placebos.real_alpha_sharpe, placebos.real_rank_ic) if placebos else (np.nan, shuffles.real_rank_ic)
+    rows = [["The real run", "1", number(real), number(alpha), number(rank_ic, 3), ""]]
     rows += [_row(placebos, kind) for kind in dict.fromkeys(placebos.worlds)] if placebos else []
     medians = (_median(shuffles.sharpes), NOTHING, _median(shuffles.rank_ics, 3))
     ranked = f"Sharpe {percent(shuffles.sharpe_p)}, rank IC {percent(shuffles.rank_ic_p)}"

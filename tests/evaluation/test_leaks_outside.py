@@ -1,0 +1,64 @@
+"""Features that were brought along rather than computed are named; calendars, sectors and honest ones are not."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from quantdesk.data import store
+from quantdesk.domain.arrays import Float64
+from quantdesk.domain.bars import Bars
+from quantdesk.domain.feature import Feature
+from quantdesk.domain.panel import Panel
+from quantdesk.evaluation.evaluate import evaluate
+from quantdesk.evaluation.leaks.outside import outside
+from quantdesk.evaluation.plan import Plan
+from quantdesk.strategy import Strategy, load
+
+
+@pytest.fixture(scope="module")
+def market() -> Panel:
+    return store.load("synthetic:n_days=500,n_instruments=8,seed=1", Path())
+
+
+def strategy(name: str, compute: Callable[[Bars], Float64]) -> Strategy:
+    own = Feature(name, compute, 1, "mine")
+    return replace(load("linear", Path()), features=("return_5", name), own_features=(own,))
+
+
+def from_file(market: Panel) -> Callable[[Bars], Float64]:
+    """Read what a file with future prices would hold, behind a mask of noise."""
+    close = market.fields["close"]
+    values = np.full(close.shape, np.nan)
+    values[:-5] = close[5:] / close[:-5] - 1.0
+    values += np.random.default_rng(0).normal(0, 0.2, close.shape)
+
+    def score(bars: Bars) -> Float64:
+        begin = int(np.searchsorted(market.times, bars.times[0]))
+        return values[begin : begin + len(bars.times)]
+
+    return score
+
+
+def test_a_score_out_of_a_file_is_named(market: Panel) -> None:
+    assert outside(strategy("score", from_file(market)), market) == ("score",)
+
+
+def test_what_is_computed_a_calendar_and_a_sector_are_not_named(market: Panel) -> None:
+    def day(bars: Bars) -> Float64:
+        return np.broadcast_to(bars.times.astype("datetime64[D]").astype(np.float64)[:, None] % 7, bars.close.shape)
+
+    def place(bars: Bars) -> Float64:
+        return np.broadcast_to(np.arange(bars.close.shape[1], dtype=np.float64), bars.close.shape)
+
+    for name, honest in {"level": lambda bars: bars.close, "day": day, "place": place}.items():
+        assert outside(strategy(name, honest), market) == (), name
+    assert outside(load("linear", Path()), market) == ()
+
+
+def test_the_report_says_so_and_the_verdict_is_capped(market: Panel, tmp_path: Path) -> None:
+    evaluation, _ = evaluate(strategy("score", from_file(market)), market, Plan(tmp_path))
+    assert any("feature score is brought along" in caveat for caveat in evaluation.verdict.caveats)
+    assert evaluation.verdict.grade != "evidence"
