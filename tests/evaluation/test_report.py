@@ -16,6 +16,7 @@ from quantdesk.domain.forecast import Forecasts
 from quantdesk.domain.trade import Fill
 from quantdesk.evaluation.evidence import Evidence
 from quantdesk.evaluation.outcome import CostCurve, Evaluation, Track, Verdict
+from quantdesk.evaluation.report.earnings import comparison
 from quantdesk.evaluation.report.page import page, write
 from quantdesk.evaluation.report.record import columns
 from quantdesk.evaluation.report.wording import NOTHING, confidence, number, percent
@@ -398,3 +399,10 @@ def test_a_reader_without_javascript_is_told_what_is_missing(text: str) -> None:
 
 def test_the_page_is_the_same_each_time(evaluation: Evaluation, text: str) -> None:
     assert page(evaluation) == text
+
+
+def test_a_baseline_is_never_called_as_the_strategy_is(evaluation: Evaluation) -> None:
+    own = replace(evaluation, strategy=next(iter(evaluation.baselines)))
+    assert comparison(own).count(f">{own.strategy}<") == 1
+    assert f">plain {own.strategy}<" in comparison(own)
+    assert "plain" not in comparison(evaluation)

@@ -225,3 +225,7 @@ class Evaluation:
     evidence: Evidence
     seconds: dict[str, float] = field(default_factory=dict)
     spent: tuple[Spent, ...] = ()
+
+    def label(self, baseline: str) -> str:
+        """Name a baseline as readers should see it: never as the strategy itself is called."""
+        return f"plain {baseline}" if baseline == self.strategy else baseline

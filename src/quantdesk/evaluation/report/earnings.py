@@ -19,7 +19,7 @@ def equity(evaluation: Evaluation) -> str:
     track = evaluation.track
     own = Line(evaluation.strategy, _growth(track))
     others = tuple(
-        Line(name, _growth(other), tone_of(position + 1))
+        Line(evaluation.label(name), _growth(other), tone_of(position + 1))
         for position, (name, other) in enumerate(evaluation.baselines.items())
         if len(other.times) == len(track.times)
     )
@@ -36,7 +36,7 @@ def comparison(evaluation: Evaluation) -> str:
     """Set the strategy beside its baselines."""
     heads = ["", "Sharpe", "Return a year", "Volatility", "Worst drawdown", "Sortino", "Calmar", "Hit rate", "Turnover a year"]
     rows = [_summary(evaluation.strategy, evaluation.performance)]
-    rows += [_summary(name, other) for name, other in evaluation.baseline_performance.items()]
+    rows += [_summary(evaluation.label(name), other) for name, other in evaluation.baseline_performance.items()]
     rows.insert(1, _summary(f"{evaluation.strategy}, before costs", evaluation.gross_performance))
     caption = (
         "Every row trades the same bars and, but for the second, pays the same costs; "
