@@ -10,6 +10,7 @@ import pytest
 from quantdesk.domain.arrays import Float64
 from quantdesk.domain.dataset import Dataset
 from quantdesk.domain.errors import StrategyError
+from quantdesk.domain.feature import Feature
 from quantdesk.domain.forecast import LEVELS, Forecast, Forecasts
 from quantdesk.domain.ports import Forecaster
 from quantdesk.portfolio.sizing import Equal
@@ -197,3 +198,62 @@ def test_a_strategy_is_loaded_from_a_path_too(home: Path) -> None:
     path = home / "elsewhere.py"
     path.write_text(SOURCE)
     assert load(str(path), home).fingerprint() == load("momentum", home).fingerprint()
+
+
+def test_features_given_as_a_text_are_refused() -> None:
+    with pytest.raises(StrategyError, match=r"the text 'return_1'[\s\S]*\('return_1',\)") as raised:
+        replace(strategy(), features="return_1")  # type: ignore[arg-type]
+    assert three_parts(raised.value)
+
+
+def test_a_feature_named_twice_is_refused() -> None:
+    with pytest.raises(StrategyError, match="'return_1' 2 times") as raised:
+        replace(strategy(), features=("return_1", "return_5", "return_1"))
+    assert three_parts(raised.value)
+
+
+def test_a_feature_of_your_own_among_the_names_is_sent_to_its_place() -> None:
+    own = Feature("mine", lambda bars: bars.close, 1, "the close")
+    with pytest.raises(StrategyError, match=r"a Feature stands among the names[\s\S]*own_features") as raised:
+        replace(strategy(), features=("return_1", own))  # type: ignore[arg-type]
+    assert three_parts(raised.value)
+
+
+WITH_PARTS = """from quantdesk.models.grinold import Grinold
+from quantdesk.signals.rank import Rank
+class Mine:
+    def __init__(self, short=2): ...
+"""
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("Rank(horizon=5, depth=3)", r"line 5: .*'depth'\n.*Rank\(horizon=5, long=0.2, .*\n  do: correct the line$"),
+        ("Grinold()", r"line 5: .*missing .*'feature'\n.*Grinold\(feature, ic="),
+        ("Mine(long=1)", r"line 5: .*'long'\n.*Mine\(short=2\)"),
+    ],
+    ids=["unknown", "missing", "own"],
+)
+def test_a_choice_that_a_part_does_not_have_is_refused_with_those_it_has(wrong: str, said: str, home: Path) -> None:
+    path = home / "wrong.py"
+    path.write_text(f"{WITH_PARTS}PART = {wrong}\n")
+    with pytest.raises(StrategyError, match=said) as raised:
+        load(str(path), home)
+    assert three_parts(raised.value)
+
+
+def test_a_choice_that_a_network_does_not_have_leads_to_the_list_of_networks(home: Path) -> None:
+    pytest.importorskip("torch", reason="networks need the extra `deep`")
+    path = home / "wrong.py"
+    path.write_text("from quantdesk.models.networks import patchtst\n\nNETWORK = patchtst.PatchTST(\n    hidden=3,\n)\n")
+    said = r"line 3: PatchTST.*'hidden'\n.*PatchTST\(lookback=60, patch=12.*\n.*`desk networks PatchTST`"
+    with pytest.raises(StrategyError, match=said):
+        load(str(path), home)
+
+
+def test_any_other_type_error_of_a_file_is_left_as_it_is(home: Path) -> None:
+    path = home / "wrong.py"
+    path.write_text("STRATEGY = 1 + 'a'\n")
+    with pytest.raises(TypeError, match="unsupported operand"):
+        load(str(path), home)

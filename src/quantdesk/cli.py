@@ -44,6 +44,7 @@ for command in (
     lists.runs,
     lists.strategies,
     lists.models,
+    lists.networks,
     lists.features,
     lists.doctor,
 ):

@@ -2,10 +2,14 @@
 
 import hashlib
 import importlib.util
+import inspect
 import sys
+import traceback
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, get_args
+from types import ModuleType
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -58,6 +62,11 @@ class Strategy:
         What stood in that file; set by ``load``, so that a run can be made again after the file changed.
     own_features : tuple of Feature
         Features declared in the strategy's own file, used beside the named ones.
+
+    Raises
+    ------
+    StrategyError
+        If a part is not what its place needs, a feature is not a name or named twice, or a choice is none of those there are.
     """
 
     name: str
@@ -77,6 +86,7 @@ class Strategy:
     own_features: tuple[Feature, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
+        _check_features(self.name, self.features)
         for part, port in ((self.model, Model), (self.signal, SignalRule), (self.sizing, Sizing)):
             if not isinstance(part, port):
                 missing = ", ".join(sorted(name for name in _owed(port) if not hasattr(part, name)))
@@ -127,6 +137,23 @@ class Strategy:
     def fingerprint(self) -> str:
         """Digest every choice into 16 hexadecimal digits."""
         return hashlib.sha256(repr(self).encode()).hexdigest()[:16]
+
+
+def _check_features(strategy: str, names: Any) -> None:
+    if isinstance(names, str):
+        what = f"strategy {strategy!r} has the text {names!r} for features"
+        raise StrategyError(what, f"a tuple of names, such as ({names!r},)", "write brackets around it and a comma after it")
+    for name, count in Counter(map(_name_of_feature, names)).items():
+        if count > 1:
+            what = f"strategy {strategy!r} names the feature {name!r} {count} times"
+            raise StrategyError(what, "each name once", "leave out the others")
+
+
+def _name_of_feature(name: object) -> str:
+    if not isinstance(name, str):
+        what = f"a {type(name).__name__} stands among the names of a strategy's features"
+        raise StrategyError(what, "names only, as text", "name it, or put a feature of your own into own_features")
+    return name
 
 
 def _owed(port: type) -> list[str]:
@@ -247,6 +274,16 @@ def load(name: str, home: Path) -> Strategy:
             f"no strategy {name!r}", f"one of {', '.join(known)}, or the path of a .py file", "see `desk strategies`"
         )
     content = path.read_bytes()
+    module = _executed(path)
+    strategy = getattr(module, "STRATEGY", None)
+    if not isinstance(strategy, Strategy):
+        raise StrategyError(
+            f"{path} defines no STRATEGY", "`STRATEGY = Strategy(...)` at module level", "see any file in strategies/"
+        )
+    return replace(strategy, source=hashlib.sha256(content).hexdigest()[:16], text=content.decode(errors="surrogateescape"))
+
+
+def _executed(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"desk_strategy_{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None
@@ -262,9 +299,29 @@ def load(name: str, home: Path) -> Strategy:
         raise StrategyError(
             f"strategy {path.stem!r} holds a network, and torch is not installed", "torch", "pip install 'quantdesk[deep]'"
         ) from error
-    strategy = getattr(module, "STRATEGY", None)
-    if not isinstance(strategy, Strategy):
-        raise StrategyError(
-            f"{path} defines no STRATEGY", "`STRATEGY = Strategy(...)` at module level", "see any file in strategies/"
-        )
-    return replace(strategy, source=hashlib.sha256(content).hexdigest()[:16], text=content.decode(errors="surrogateescape"))
+    except TypeError as error:
+        _explain_choice(error, path, module)
+        raise
+    return module
+
+
+def _explain_choice(error: TypeError, path: Path, module: ModuleType) -> None:
+    # Python says "PatchTST.__init__() got an unexpected keyword argument 'hidden'".
+    called, is_constructor, _ = str(error).partition(".__init__() ")
+    name = called.rpartition(".")[2]
+    places = (module, *(place for key, place in sys.modules.items() if key.startswith("quantdesk.")))
+    kind = next((vars(place)[name] for place in places if name in vars(place)), None)
+    if not is_constructor or not isinstance(kind, type):
+        return
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == module.__file__]
+    is_network = kind.__module__.startswith("quantdesk.models.networks.")
+    raise StrategyError(
+        f"{path}, line {lines[-1]}: {error}",
+        f"{name}({_choices(kind)})",
+        f"correct the line; see `desk networks {name}`" if is_network else "correct the line",
+    ) from error
+
+
+def _choices(kind: type) -> str:
+    choices = inspect.signature(kind).parameters.values()
+    return ", ".join(str(choice.replace(annotation=choice.empty)) for choice in choices).replace("<factory>", "...")

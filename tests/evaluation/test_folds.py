@@ -13,6 +13,7 @@ from quantdesk.evaluation import rehearsal
 from quantdesk.evaluation.evaluate import evaluate
 from quantdesk.evaluation.outcome import Evaluation
 from quantdesk.evaluation.plan import Plan
+from quantdesk.evaluation.splits import WalkForward
 from quantdesk.models.training import Training
 from quantdesk.strategy import load
 
@@ -51,3 +52,15 @@ def test_folds_are_learned_here_where_memory_is_short_or_a_gpu_is_shared(
     monkeypatch.undo()
     monkeypatch.setattr(rehearsal, "_has_gpu", lambda: True)
     assert rehearsal._of_folds(plan, dataset).processes == 1
+
+
+def test_who_evaluates_may_say_how_history_is_cut(tmp_path: Path) -> None:
+    panel = store.load("synthetic:n_days=500,n_instruments=6,seed=1", tmp_path)
+    plan = Plan(tmp_path, train_bars=300, test_bars=80)
+    assert plan.walk(500) == WalkForward(300, 80, True, 5)
+    assert Plan(tmp_path).walk(500) == WalkForward.fitting(500)
+    assert Plan(tmp_path, train_bars=900).walk(3000) == WalkForward(900, 263, True, 5)
+    evaluation = evaluate(load("linear", tmp_path), panel, plan)[0]
+    assert [str(first)[:10] for _, _, first, _ in evaluation.folds] == [str(panel.times[row])[:10] for row in (300, 380, 460)]
+    other = evaluate(load("linear", tmp_path), panel, replace(plan, test_bars=100))[0]
+    assert other.run_id != evaluation.run_id

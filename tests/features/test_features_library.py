@@ -87,3 +87,12 @@ def test_a_new_file_in_the_folder_is_found(monkeypatch: pytest.MonkeyPatch) -> N
     vars(fresh)["FEATURES"] = (Feature("fresh", lambda bars: bars.close, 1, "test"),)
     monkeypatch.setitem(sys.modules, "quantdesk.features.volume", fresh)
     assert "fresh" in discover()
+
+
+def test_an_own_feature_that_fails_is_named_with_its_line() -> None:
+    broken = Feature("named", lambda bars: bars.symbols, 1, "mine")  # type: ignore[attr-defined]
+    with pytest.raises(
+        StrategyError, match=r"feature 'named': AttributeError: 'Bars' .* 'symbols' \(.*\.py, line \d+\)"
+    ) as told:
+        compute([broken], Bars.of(panel_of(close=[[2.0, 3.0]])))
+    assert "bars.facts" in told.value.action

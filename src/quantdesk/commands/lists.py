@@ -1,13 +1,17 @@
-"""Commands that list what there is: strategies, models, features, and the state of the machine."""
+"""Commands that list what there is: strategies, models, networks, features, and the state of the machine."""
 
 import math
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from quantdesk.commands.opening import Json, print_json, settings
-from quantdesk.domain.errors import DeskError
+from quantdesk.domain.errors import DeskError, StrategyError
+
+if TYPE_CHECKING:
+    from quantdesk.models.catalog import Listing
 
 
 def strategies(as_json: Json = False) -> None:
@@ -33,7 +37,31 @@ def models(as_json: Json = False) -> None:
         print_json([{"name": name, "description": what, "settings": settings} for name, what, settings in rows])
         return
     shown = [(name, what, " ".join(f"{key}={value}" for key, value in settings.items())) for name, what, settings in rows]
-    show_table("", ("model", "what it is", "settings"), shown)
+    caption = "a network is one of `desk networks`"
+    show_table("", ("model", "what it is", "settings"), shown, caption=caption)
+
+
+def networks(
+    name: Annotated[str, typer.Argument(help="One of them, such as PatchTST: what each of its choices means.")] = "",
+    as_json: Json = False,
+) -> None:
+    """List the networks and their choices, or say what the choices of one mean."""
+    from quantdesk.console import show_table
+    from quantdesk.models import catalog
+
+    found = catalog.networks()
+    if name:
+        _show_network(_named(name, found), as_json)
+        return
+    if as_json:
+        print_json([_network_facts(listing) for listing in found.values()])
+        return
+    rows = [
+        (listing.name, listing.summary, " ".join(f"{choice.name}={choice.default}" for choice in listing.choices))
+        for listing in found.values()
+    ]
+    caption = "what each choice means: `desk networks NAME`; how a network becomes a model: docs/guides/networks.md"
+    show_table("", ("network", "what it does", "choices"), rows, caption=caption)
 
 
 def features(as_json: Json = False) -> None:
@@ -80,6 +108,29 @@ def runs(as_json: Json = False) -> None:
     for caveat in unlisted_runs(settings().home, {trial.run_id for trial in made}):
         out.print(f"! {caveat}")
     show_table("", ("run", "strategy", "data", "net Sharpe", "verdict"), rows, numbers=(3,))
+
+
+def _named(name: str, found: "dict[str, Listing]") -> "Listing":
+    for known, listing in found.items():
+        if known.lower() == name.lower():
+            return listing
+    raise StrategyError(f"no network {name!r}", f"one of {', '.join(found)}", "see `desk networks`")
+
+
+def _network_facts(listing: "Listing") -> dict[str, object]:
+    choices = [vars(choice) for choice in listing.choices]
+    return {"name": listing.name, "description": listing.summary, "module": listing.module, "choices": choices}
+
+
+def _show_network(listing: "Listing", as_json: bool) -> None:
+    from quantdesk.console import show_table
+
+    if as_json:
+        print_json(_network_facts(listing))
+        return
+    rows = [(choice.name, choice.kind, choice.default, choice.meaning) for choice in listing.choices]
+    caption = f"from {listing.module} import {listing.name}"
+    show_table(f"{listing.name}: {listing.summary}", ("choice", "kind", "default", "what it means"), rows, caption=caption)
 
 
 def _described(path: str, home: Path) -> str:

@@ -211,7 +211,7 @@ def scores_at(horizon: int, scores: tuple[ForecastScores, ...]) -> ForecastScore
 
 
 def _receipt(strategy: Strategy, panel: Panel, plan: Plan) -> dict[str, str]:
-    walk = WalkForward.fitting(len(panel.times), plan.is_expanding, plan.embargo_bars)
+    walk = plan.walk(len(panel.times))
     chosen = {**asdict(walk), **asdict(plan.costs), "capital": plan.capital, "n_placebos": plan.n_placebos}
     return {
         "data": panel.fingerprint(),

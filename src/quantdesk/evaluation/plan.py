@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from quantdesk.compute import Compute
+from quantdesk.evaluation.splits import WalkForward
 from quantdesk.execution.costs import Costs
 
 
@@ -27,6 +28,8 @@ class Plan:
         Bars left out between training and test.
     n_placebos : int
         Twins without an edge on which the whole pipeline runs as well.
+    train_bars, test_bars : int
+        Bars before the first test, and in each; 0 lets the length of the history decide.
     compute : Compute
         Where what can run side by side does so; it changes no number.
     """
@@ -38,4 +41,16 @@ class Plan:
     is_expanding: bool = True
     embargo_bars: int = 5
     n_placebos: int = 0
+    train_bars: int = 0
+    test_bars: int = 0
     compute: Compute = field(default_factory=Compute)
+
+    def walk(self, n_times: int) -> WalkForward:
+        """Say how a history of so many bars is cut.
+
+        Raises
+        ------
+        DataError
+            If a length makes no sense.
+        """
+        return WalkForward.fitting(n_times, self.is_expanding, self.embargo_bars, self.train_bars, self.test_bars)

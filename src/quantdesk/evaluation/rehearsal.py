@@ -90,7 +90,7 @@ def rehearse(strategy: Strategy, panel: Panel, plan: Plan, clock: Clock, tell: T
     tell("computing features", 0, 1)
     dataset = strategy.dataset(panel)
     clock.lap("features")
-    walk = WalkForward.fitting(len(dataset), plan.is_expanding, plan.embargo_bars)
+    walk = plan.walk(len(dataset))
     splits = walk.splits(dataset)
     setting = Setting(panel, int(splits[0].test[0]), plan.costs, strategy.limits, plan.capital)
     # First, so that the forecasts of a large market lie in memory once: of a baseline's little is kept.

@@ -48,10 +48,12 @@ class WalkForward:
             raise DataError(f"walk-forward of {self}", "train and test bars of 1 or more", "correct the lengths")
 
     @classmethod
-    def fitting(cls, n_times: int, is_expanding: bool = True, embargo_bars: int = 5) -> "WalkForward":
-        """Choose lengths for a history: train on a third (2 to 5 years), refit at most once a year."""
-        train_bars = int(np.clip(n_times // 3, min(504, n_times // 2), 1260))
-        return cls(train_bars, max(252, -(-(n_times - train_bars) // 8)), is_expanding, embargo_bars)
+    def fitting(
+        cls, n_times: int, is_expanding: bool = True, embargo_bars: int = 5, train_bars: int = 0, test_bars: int = 0
+    ) -> "WalkForward":
+        """Choose lengths for a history where they are 0: train on a third (504 to 1,260 bars), refit each 252 bars or more."""
+        train_bars = train_bars or int(np.clip(n_times // 3, min(504, n_times // 2), 1260))
+        return cls(train_bars, test_bars or max(252, -(-(n_times - train_bars) // 8)), is_expanding, embargo_bars)
 
     def splits(self, dataset: Dataset) -> list[Split]:
         """List the splits in time order.
@@ -71,7 +73,7 @@ class WalkForward:
             raise DataError(
                 f"{n_times} bars are too few to train on {self.train_bars} and test after",
                 f"more than {self.train_bars + max(dataset.horizons)} bars",
-                "bring a longer history, or choose fewer training bars",
+                "bring a longer history, or choose fewer training bars (--train)",
             )
         return found
 

@@ -2,14 +2,15 @@
 
 import importlib
 import pkgutil
-from collections.abc import Collection, Sequence
+import traceback
+from collections.abc import Callable, Collection, Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 import numpy as np
 
 from quantdesk import features as folder
-from quantdesk.domain.arrays import Float32
+from quantdesk.domain.arrays import Float32, Float64
 from quantdesk.domain.bars import Bars
 from quantdesk.domain.errors import StrategyError
 from quantdesk.domain.feature import Feature
@@ -104,7 +105,7 @@ def compute(features: Sequence[Feature], bars: Bars) -> Float32:
     for column, feature in enumerate(features):
         if not isinstance(feature.compute, Formula):
             with np.errstate(over="ignore"):
-                values = feature.compute(bars)
+                values = _computed(feature, feature.compute, bars)
                 table[:, :, column] = np.where(np.abs(values) <= LARGEST, values, np.nan)
     return table
 
@@ -112,6 +113,18 @@ def compute(features: Sequence[Feature], bars: Bars) -> Float32:
 def lookback(features: Sequence[Feature]) -> int:
     """Count the bars, the present one included, that all these features together depend on."""
     return max((feature.lookback for feature in features), default=1)
+
+
+def _computed(feature: Feature, compute: Callable[[Bars], Float64], bars: Bars) -> Float64:
+    try:
+        return compute(bars)
+    except (ArithmeticError, AttributeError, LookupError, NameError, TypeError, ValueError) as error:
+        line = traceback.extract_tb(error.__traceback__)[-1]
+        raise StrategyError(
+            f"feature {feature.name!r}: {type(error).__name__}: {error} ({line.filename}, line {line.lineno})",
+            "numbers made from Bars (close, returns, volume, facts, ...), which name no instrument: a column is a column",
+            "correct its function; what differs by instrument comes as a fact of the data, bars.facts",
+        ) from error
 
 
 def _matches(name: str, known: Collection[str]) -> list[str]:

@@ -133,7 +133,7 @@ def require_samples(n_samples: int, horizon_bars: int) -> None:
         raise DataError(
             f"only {n_samples} samples with a known label at the horizon of {horizon_bars} bars",
             f"at least {MIN_SAMPLES} to learn from",
-            "give a longer training span, more instruments, or shorter horizons",
+            "give a longer training span (desk evaluate --train), more instruments, or shorter horizons",
         )
 
 

@@ -22,7 +22,6 @@ from quantdesk.evaluation.placebo.garch import garch_market
 from quantdesk.evaluation.placebo.labels import permuted_labels
 from quantdesk.evaluation.placebo.prices import resampled
 from quantdesk.evaluation.plan import Plan
-from quantdesk.evaluation.splits import WalkForward
 from quantdesk.evaluation.walk_forward import OutOfSample, walk_forward
 from quantdesk.strategy import Rehearsed, Strategy
 
@@ -112,7 +111,7 @@ def _evaluated(shared: _Shared, world: World) -> Earned:
     panel = _twin(shared.panel, world)
     dataset = strategy.dataset(panel)
     taught = permuted_labels(dataset, world.seed) if world.kind == "permuted labels" else dataset
-    splits = WalkForward.fitting(len(dataset), plan.is_expanding, plan.embargo_bars).splits(dataset)
+    splits = plan.walk(len(dataset)).splits(dataset)
     learned = walk_forward(strategy.model, taught, splits, plan.seed)
     setting = Setting(panel, int(learned.rows[0]), plan.costs, strategy.limits, plan.capital)
     track = backtest(strategy.name, Rehearsed(strategy, learned.forecasts), setting).track

@@ -33,8 +33,9 @@ def section(placebos: Placebos | None, shuffles: Shuffles, net_sharpe: float | N
     shuffles : Shuffles
         What the same decisions and forecasts gave at other times.
     net_sharpe : float or None
-        The run's net annual Sharpe ratio, as the rest of the page says it. The shuffles' own differs in the second
-        decimal, because they charge costs without reinvesting them; it is shown where this is None.
+        The run's net annual Sharpe ratio, as the rest of the page says it. The shuffles' own differs a little, because
+        they charge costs to the returns of an account without any, which a limit on drawdown stops on other days; it
+        is shown where this is None.
     """
     alone = shuffles.real_sharpe if net_sharpe is None or not np.isfinite(shuffles.real_sharpe) else net_sharpe
     real = placebos.real_sharpe if placebos else alone

@@ -32,9 +32,9 @@ class Concatenated:
     parts : tuple of Network
         Each reads the last part of the window that it needs.
     width : int
-        What each says.
+        Numbers that each part says.
     dropout : float
-        Before the layer.
+        Share of units left out in training, before the layer.
 
     Raises
     ------

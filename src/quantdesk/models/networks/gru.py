@@ -27,7 +27,7 @@ class GRU:
     layers : int
         Layers of each frame.
     dropout : float
-        Between layers, and before the head.
+        Share of units left out in training, between layers and before the head.
 
     Raises
     ------

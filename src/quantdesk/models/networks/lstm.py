@@ -23,7 +23,7 @@ class LSTM:
     layers : int
         Layers, each reading the one below.
     dropout : float
-        Between the layers, and before the head.
+        Share of units left out in training, between the layers and before the head.
     is_residual : bool
         Whether each layer adds to what it read rather than replaces it.
 

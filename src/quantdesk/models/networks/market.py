@@ -25,10 +25,12 @@ class Market:
         Reads one instrument's window, with weights that all share.
     width : int
         Size of each instrument's state, a multiple of ``heads``.
-    heads, layers : int
-        Of the attention.
+    heads : int
+        Attention heads.
+    layers : int
+        Layers of attention.
     dropout : float
-        In every layer.
+        Share of units left out in training, in every layer.
 
     Raises
     ------

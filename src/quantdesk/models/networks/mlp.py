@@ -30,7 +30,7 @@ class MLP:
     dropout : float
         Share of units left out in training.
     head : {"linear", "tanh", "sigmoid"}
-        What bounds the outputs.
+        What bounds the outputs; linear: nothing.
 
     Raises
     ------

@@ -18,12 +18,20 @@ class PatchTST:
     ----------
     lookback : int
         Times in a window.
-    patch, stride : int
-        Times in a patch, and from one to the next; the end is repeated to fill a last one.
-    width, heads, layers, inner : int
-        Of the encoder: size of a patch's state, attention heads, layers, units of the feed-forward part.
+    patch : int
+        Times in a patch.
+    stride : int
+        Times from one patch to the next; the end of the window is repeated to fill a last one.
+    width : int
+        Size of each patch's state, a multiple of ``heads``.
+    heads : int
+        Attention heads.
+    layers : int
+        Layers of the encoder.
+    inner : int
+        Units of each layer's feed-forward part.
     dropout : float
-        In every layer.
+        Share of units left out in training, in every layer.
 
     Raises
     ------

@@ -18,13 +18,13 @@ class TCN:
     lookback : int
         Times in a window.
     channels : int
-        Of every layer.
+        Channels of every layer.
     kernel : int
         Times that one convolution reads.
     layers : int
         Blocks; the dilation doubles from one to the next.
     dropout : float
-        After each convolution.
+        Share of units left out in training, after each convolution.
 
     Raises
     ------

@@ -42,11 +42,11 @@ class TFT:
     width : int
         Size of every state, a multiple of ``heads``.
     heads : int
-        Of the attention.
+        Attention heads.
     dropout : float
-        In every layer.
+        Share of units left out in training, in every layer.
     static : tuple of Column
-        Static inputs.
+        Inputs that stay, such as a sector, by name.
     known : tuple of tuple of Column
         Of each known input the column of the present time, then of 1, 2, ... steps ahead.
     categories : tuple of (Column, int)

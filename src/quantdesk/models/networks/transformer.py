@@ -19,10 +19,12 @@ class Transformer:
         Times in a window.
     width : int
         Size of each time's state, a multiple of ``heads``.
-    heads, layers : int
-        Of the attention.
+    heads : int
+        Attention heads.
+    layers : int
+        Layers of attention.
     dropout : float
-        In every layer.
+        Share of units left out in training, in every layer.
     is_causal : bool
         Whether a time attends to itself and earlier ones only.
 

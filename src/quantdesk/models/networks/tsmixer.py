@@ -21,7 +21,7 @@ class TSMixer:
     inner : int
         Units of the layers along features.
     dropout : float
-        After each layer.
+        Share of units left out in training, after each layer.
     forecasts_itself : bool
         Whether outputs are futures of the features, feature by feature: then one layer along time is the head of them all,
         as in the paper.
