@@ -108,7 +108,7 @@ def test_runs_are_recorded_with_scores_report_and_model(home: Path, capsys: pyte
     assert kept == {"evaluation.json", "fitted.pkl", "report.html", "track.csv"}
 
 
-@pytest.mark.parametrize("command", ["strategies", "models", "features", "doctor"])
+@pytest.mark.parametrize("command", ["strategies", "models", "networks", "features", "doctor"])
 def test_lists_are_printed_for_people_and_for_machines(command: str, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
@@ -117,6 +117,19 @@ def test_lists_are_printed_for_people_and_for_machines(command: str, home: Path,
     assert all("name" in one or "what" in one for one in found)
     assert main([command]) == 0
     assert len(capsys.readouterr().out.splitlines()) > len(found)
+
+
+def test_a_network_is_shown_with_what_its_choices_mean(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["networks", "patchtst"]) == 0
+    shown = capsys.readouterr().out
+    assert "Times in a patch." in shown
+    assert "from quantdesk.models.networks.patchtst import PatchTST" in shown
+    assert main(["networks", "PatchTST", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {"name": "stride", "kind": "int", "default": "6"}.items() <= found["choices"][2].items()
+    assert main(["networks", "patch"]) == 2
+    assert "no network 'patch'" in (told := complaint(capsys))
+    assert "PatchTST" in told
 
 
 def test_a_data_set_is_replaced_only_when_asked(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -242,6 +255,11 @@ def test_an_empty_file_and_a_missing_column_are_refused(home: Path, capsys: pyte
         (["evaluate", "nope"], "boosted"),
         (["evaluate", "linear", "--data", "nope"], "desk ingest"),
         (["evaluate", "linear", "--symbols", "AAPL,ZZZZ"], "ZZZZ"),
+        (["evaluate", "linear", "--symbols", " , "], "--symbols ' , ' names no instrument"),
+        (["orders", "linear", "--symbols", ","], "names no instrument"),
+        (["leakcheck", "linear", "--symbols", ""], "--symbols '' names no instrument"),
+        (["evaluate", "linear", "--symbols", "AAPL, AAPL"], "Rank of strategy 'linear' has AAPL alone to rank"),
+        (["orders", "linear", "--symbols", "AAPL"], "2 instruments or more"),
         (["evaluate", "linear", "--data", "synthetic:ic=9"], "0.0 to 0.2"),
         (["orders", "linear", "--positions", "nowhere.csv"], "nowhere.csv"),
         (["ingest", "nowhere.csv", "--name", "x"], "nowhere.csv"),

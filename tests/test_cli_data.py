@@ -70,6 +70,21 @@ def test_a_bad_tick_is_set_aside_only_when_asked_and_said_so(home: Path, capsys:
     assert (home / "quarantine" / "mine.parquet").is_file()
 
 
+@pytest.mark.parametrize("option", [[], ["--quarantine"]])
+def test_bars_of_the_future_are_refused_with_symbol_and_time(
+    option: list[str], home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    today = np.datetime64("now", "D")
+    for days, code in ((np.array([-9, -8, -7, 0]), 0), (np.array([-9, -8, 3, 4]), 2)):
+        lines = [f"{today + day},AAA,{100 + i}" for i, day in enumerate(days.tolist())]
+        (home.parent / "late.csv").write_text("Date,Symbol,Close\n" + "\n".join(lines) + "\n")
+        assert main(["ingest", "late.csv", "--name", f"late{code}", *option]) == code
+    said = capsys.readouterr().err
+    assert f"AAA at {today + 3}T" in said
+    assert "a bar of the future (2 such bars)" in said
+    assert not (home / "data" / "late2").exists()
+
+
 def test_data_sets_are_listed_and_deleted(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     kept(home, capsys)
     assert main(["data", "list", "--json"]) == 0

@@ -128,7 +128,9 @@ def show_evaluation(evaluation: "Evaluation", report: str) -> None:
     out.print(Box(body, title=f"{evaluation.strategy} on {evaluation.data}", title_align="left", border_style="dim"))
     rows = [_performance_row(evaluation.strategy, evaluation.performance)]
     rows.append(_performance_row("  before costs", evaluation.gross_performance))
-    rows += [_performance_row(name, performance) for name, performance in evaluation.baseline_performance.items()]
+    rows += [
+        _performance_row(evaluation.label(name), performance) for name, performance in evaluation.baseline_performance.items()
+    ]
     header = ("", "Sharpe", "return/yr", "volatility", "drawdown", "turnover/yr")
     show_table("", header, rows, numbers=range(1, len(header)))
     out.print(Text(f"\nrun {evaluation.run_id}   report {report}", style="dim"), soft_wrap=True)
@@ -154,6 +156,11 @@ def show_card(card: "Card", standing: str, n_shown: int) -> None:
         out.print("nothing to do: what is held is what is wanted")
     if card.too_small:
         out.print(f"wanted, but less than a lot or without a price in the last bar: {', '.join(card.too_small)}")
+    if card.n_below_cost:
+        said = (
+            "is expected to earn less than it costs" if card.n_below_cost == 1 else "are expected to earn less than they cost"
+        )
+        out.print(f"{card.n_below_cost} of {len(card.proposals)} orders {said}")
     out.print(
         Text(
             f"equity {card.equity:,.2f}   one-bar loss at 95 %: {card.value_at_risk:.2%} of it   {standing}\n",
@@ -173,7 +180,7 @@ def _proposal_row(proposal: "Proposal") -> tuple[str, ...]:
         f"{proposal.mean:+.2%}",
         f"{proposal.low_90:+.1%} … {proposal.high_90:+.1%}",
         f"{proposal.probability_up:.0%}",
-        f"{proposal.commission + proposal.spread_and_impact:,.2f}",
+        f"{proposal.cost:,.2f}",
         proposal.bound_by or "–",
     )
 

@@ -270,6 +270,29 @@ def test_many_instruments_of_which_none_ever_leaves_are_said_to_be_survivors(tmp
         assert any("survivors only" in caveat for caveat in panel.caveats) == is_said
 
 
+def _with_leavers(folder: Path, n_instruments: int, n_gone: int) -> tuple[str, ...]:
+    months = np.arange("2018-01", "2024-02", dtype="datetime64[M]").astype("datetime64[D]") + 1
+    rows = [
+        f"{day},S{column:03d},5"
+        for column in range(n_instruments)
+        for day in (months[: len(months) // 2 if column < n_gone else len(months)])
+    ]
+    caveats = File(_write(folder, "Date,symbol,Close\n" + "\n".join(rows) + "\n")).fetch().caveats
+    return tuple(caveat for caveat in caveats if "survivors only" in caveat)
+
+
+def test_one_departure_among_fifty_one_in_six_years_does_not_make_the_survivors_go_away(tmp_path: Path) -> None:
+    (said,) = _with_leavers(tmp_path, 51, 1)
+    assert said.startswith("1 of 51 instruments leaves before the end: probably survivors only (")
+    assert "at 2% a year at the least, so 6.1 would have in 303 years of instruments; so few have a chance of 1.7%" in said
+
+
+@pytest.mark.parametrize(("n_gone", "is_said"), [(0, True), (1, True), (2, False), (9, False)])
+def test_so_few_departures_are_told_only_where_they_are_implausible(n_gone: int, is_said: bool, tmp_path: Path) -> None:
+    # Of 45 in 6.1 years about 5.4 leave: P(1 or fewer) is 3 %, P(2 or fewer) 10 %.
+    assert bool(_with_leavers(tmp_path, 45, n_gone)) == is_said
+
+
 @pytest.mark.real_data
 def test_six_years_of_five_hundred_stocks_load_quickly_and_keep_their_total_return() -> None:
     path = REAL / "us_daily_sp500_2018_2023" / "ohlcv.parquet"
@@ -279,7 +302,10 @@ def test_six_years_of_five_hundred_stocks_load_quickly_and_keep_their_total_retu
     panel = File(path, "us").fetch()
     assert time.perf_counter() - start < 6.0
     assert panel.shape == (1509, 504)
-    assert "no instrument leaves before the end: probably survivors only" in panel.caveats
+    assert any(
+        caveat.startswith("no instrument leaves before the end: probably survivors only (") and "0.1%" in caveat
+        for caveat in panel.caveats
+    )
     table = pl.read_parquet(path).pivot(on="symbol", index="Date", values="Adj Close").sort("Date").select(panel.symbols)
     adjusted = np.log(table.to_numpy().astype(np.float64))
     error = np.diff(adjusted, axis=0) - Bars.of(panel).returns[1:]

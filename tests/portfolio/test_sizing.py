@@ -156,6 +156,22 @@ def test_kelly_needs_the_horizon_that_it_reads() -> None:
         sized(FractionalKelly(horizon=9), [1.0])
 
 
+@pytest.mark.parametrize(
+    ("sizing", "name", "value"),
+    [
+        (VolatilityScaled, "gross", "1"),
+        (VolatilityScaled, "lookback_bars", 60.5),
+        (Equal, "gross", None),
+        (Equal, "gross", float("nan")),
+        (FractionalKelly, "cap", True),
+        (FractionalKelly, "horizon", "5"),
+    ],
+)
+def test_a_size_of_the_wrong_kind_is_refused_by_name_when_it_is_written_down(sizing: type, name: str, value: object) -> None:
+    with pytest.raises(StrategyError, match=f"{sizing.__name__} has {name} = {value!r}"):
+        sizing(**{name: value})
+
+
 def test_sizes_of_nought_or_less_are_refused() -> None:
     for make in (lambda: Equal(gross=0.0), lambda: VolatilityScaled(cap=-1.0), lambda: FractionalKelly(fraction=0.0)):
         with pytest.raises(StrategyError, match="a number above 0"):

@@ -97,6 +97,26 @@ def test_rank_refuses_impossible_shares(wrong: dict[str, float]) -> None:
         Rank(**wrong)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("rule", "choices"),
+    [
+        (Rank, {"long": "0.2"}),
+        (Rank, {"horizon": 5.0}),
+        (Rank, {"keep": float("nan")}),
+        (Threshold, {"horizon": 5, "enter": "0.6"}),
+        (Threshold, {"horizon": "5"}),
+        (BestOfBasket, {"horizon": 5, "n_best": 1.5}),
+        (BestOfBasket, {"horizon": 5, "n_best": True}),
+        (BestOfBasket, {"horizon": 5, "minimum": "0"}),
+    ],
+)
+def test_a_choice_of_the_wrong_kind_is_refused_by_name_when_it_is_written_down(rule: type, choices: dict[str, object]) -> None:
+    name = list(choices)[-1]
+    with pytest.raises(StrategyError, match=f"{rule.__name__} has {name} = {choices[name]!r}"):
+        rule(**choices)
+    assert Rank(horizon=int(np.int64(3)), long=np.float64(0.1)).long == 0.1
+
+
 def test_threshold_enters_strongly_and_leaves_weakly() -> None:
     forecast = rising([0.6, 0.55001, 0.52, 0.50001, 0.49, 0.3])
     flat = leaning(Threshold(5), forecast)
@@ -141,7 +161,7 @@ def test_the_best_of_the_basket_gets_everything() -> None:
 
 def test_a_basket_without_promise_is_left_for_cash() -> None:
     np.testing.assert_array_equal(leaning(BestOfBasket(5), forecast_of(np.array([-0.01, -0.02]))), [0, 0])
-    with pytest.raises(StrategyError, match="picks 0"):
+    with pytest.raises(StrategyError, match="n_best = 0"):
         BestOfBasket(5, n_best=0)
 
 

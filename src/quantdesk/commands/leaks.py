@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from quantdesk.commands.opening import Data, Json, Symbols, load, print_json, settings
+from quantdesk.commands.opening import Data, Json, Symbols, load, print_json, require_enough, settings
 from quantdesk.domain.errors import StrategyError
 
 Moments = Annotated[int, typer.Option("--moments", min=1, help="Moments at which everything is computed again.")]
@@ -36,6 +36,7 @@ def leakcheck(
     from quantdesk.strategy import load as load_strategy
 
     checked, panel = load_strategy(strategy, settings().home), load(data, symbols)
+    require_enough(checked, panel)
     found = check(checked, panel, seed, moments)
     if as_json:
         print_json([{name: str(value) for name, value in asdict(leak).items()} for leak in found])

@@ -37,9 +37,11 @@ def ingest(
     and value; nothing is filled in or dropped. With --quarantine they are set aside in DESK_HOME/quarantine, which nothing
     reads, and count as missing.
     """
+    import numpy as np
+
     from quantdesk.console import out
     from quantdesk.data import quality, store
-    from quantdesk.data.admission import admit
+    from quantdesk.data.admission import admit, refuse_future
     from quantdesk.data.sources.file import File
     from quantdesk.data.sources.first_seen import FirstSeen
     from quantdesk.data.sources.lean import Lean
@@ -55,6 +57,7 @@ def ingest(
         panel = FirstSeen(path, restatements, name).fetch()
     else:
         panel = _read(File(path, name, dict(_pair(item) for item in mapping or ()), timezone, closes_at, sort, lot), as_json)
+    refuse_future(panel, np.datetime64("now", "ns"))
     panel = admit(panel, home) if quarantine else quality.gate(panel)
     where = store.save(panel, home)
     n_times, n_instruments = panel.shape

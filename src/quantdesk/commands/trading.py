@@ -5,7 +5,17 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from quantdesk.commands.opening import Data, Json, Symbols, chosen_symbols, interruptible, load, print_json, settings
+from quantdesk.commands.opening import (
+    Data,
+    Json,
+    Symbols,
+    chosen_symbols,
+    interruptible,
+    load,
+    print_json,
+    require_enough,
+    settings,
+)
 
 if TYPE_CHECKING:
     from quantdesk.compute import Compute
@@ -30,6 +40,8 @@ class _Asked(NamedTuple):
     n_placebos: int = 0
     compute: "Compute | None" = None
     is_combinatorial: bool = False
+    train_bars: int = 0
+    test_bars: int = 0
 
 
 def demo(out: Out = None, as_json: Json = False) -> None:
@@ -50,6 +62,10 @@ def evaluate(
     out: Out = None,
     seed: Seed = 0,
     rolling: Annotated[bool, typer.Option("--rolling", help="Train on a rolling window rather than an expanding one.")] = False,
+    train: Annotated[
+        int, typer.Option("--train", help="Bars before the first test; by default a third of the history.", min=0)
+    ] = 0,
+    test: Annotated[int, typer.Option("--test", help="Bars in each test, after which it learns anew.", min=0)] = 0,
     combinatorial: Annotated[
         bool,
         typer.Option("--combinatorial", help="Also run combinatorial purged cross-validation: how much the result varies."),
@@ -67,7 +83,7 @@ def evaluate(
     """
     from quantdesk.compute import Compute
 
-    how = _Asked(seed, rolling, placebo, Compute(on, workers), combinatorial)
+    how = _Asked(seed, rolling, placebo, Compute(on, workers), combinatorial, train, test)
     _evaluate(strategy, data, symbols, out, how, as_json)
 
 
@@ -111,6 +127,7 @@ def _evaluate(name: str, data: str, symbols: str, out: Path | None, how: _Asked,
     chosen = settings()
     strategy = parts.load(name, chosen.home)
     panel = load(data, symbols)
+    require_enough(strategy, panel)
     plan = Plan(
         chosen.home,
         _costs(chosen),
@@ -118,6 +135,8 @@ def _evaluate(name: str, data: str, symbols: str, out: Path | None, how: _Asked,
         how.seed,
         not how.is_rolling,
         n_placebos=how.n_placebos,
+        train_bars=how.train_bars,
+        test_bars=how.test_bars,
         compute=how.compute or Compute(),
     )
     keep.forget_abandoned(chosen.home)
@@ -159,6 +178,7 @@ def _orders(
     chosen = settings()
     strategy = parts.load(name, chosen.home)
     panel = load(data, symbols)
+    require_enough(strategy, panel)
     units = cards.read_positions(positions, panel.symbols)
     with console.progress(is_quiet=as_json) as tell:
         tell("computing features", 0, 2)

@@ -68,6 +68,28 @@ def admit(panel: Panel, home: Path) -> Panel:
     return replace(kept, caveats=(*panel.caveats, *_told(refused)))
 
 
+def refuse_future(panel: Panel, now: np.datetime64) -> None:
+    """Refuse bars that close more than a day after ``now``: nobody can have seen them.
+
+    A day is left for zones and for a session that is given by its date while it lasts.
+
+    Raises
+    ------
+    DataError
+        If there is one; names the first.
+    """
+    is_ahead = panel.times > now + np.timedelta64(1, "D")
+    rows, columns = np.nonzero(np.isfinite(panel.fields["close"]) & is_ahead[:, None])
+    if rows.size:
+        time, today = (np.datetime_as_string(one, unit="m") for one in (panel.times[rows[0]], now))
+        more = f" ({rows.size} such bars)" if rows.size > 1 else ""
+        raise DataError(
+            f"{panel.symbols[columns[0]]} at {time} UTC: a bar of the future{more}, for it is {today}",
+            "bars that have closed",
+            "check the order of day and month and --timezone, or take these rows out",
+        )
+
+
 def _without_days(panel: Panel, is_out: Bools) -> Panel:
     if not is_out.any():
         return panel

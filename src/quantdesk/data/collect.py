@@ -9,7 +9,7 @@ import numpy as np
 
 from quantdesk.data.access import Access
 from quantdesk.data.answers import Asked, check_overlap, checked
-from quantdesk.data.events import delisting_proceeds, departures
+from quantdesk.data.events import SURVIVORS_ONLY, delisting_proceeds, departures, survivorship
 from quantdesk.data.history import BARS, DAY, History, from_bytes, to_bytes
 from quantdesk.data.whole import write_whole
 from quantdesk.domain.arrays import Float64, Times
@@ -224,9 +224,9 @@ def _late(symbols: Sequence[str], histories: Sequence[History], begins: np.datet
 def _departed(close: Float64, times: Times) -> tuple[dict[str, Float64], list[str]]:
     n_gone = int((departures(close, times) >= 0).sum())
     if not n_gone:
-        return {}, ["the symbols were chosen by hand: probably survivors only"]
+        return {}, [f"the symbols were chosen by hand: {SURVIVORS_ONLY}"]
     caveat = (
         f"{n_gone} of {close.shape[1]} instruments leave before the end: whoever holds them is assumed to be paid "
         f"the last close less {HAIRCUT:.0%} (Shumway 1997)"
     )
-    return {"delisting": delisting_proceeds(close, times, HAIRCUT)}, [caveat]
+    return {"delisting": delisting_proceeds(close, times, HAIRCUT)}, [*survivorship(close, times), caveat]

@@ -12,7 +12,15 @@ NOISE = 2e-4
 GONE_AFTER_SESSIONS = 5
 """An instrument whose last bar is at least this many dates before the panel's end has left the market."""
 
-SURVIVORS_ONLY = "no instrument leaves before the end: probably survivors only"
+SURVIVORS_ONLY = "probably survivors only"
+"""What a caveat says of data that has lost its losers; a verdict looks for the last two words."""
+
+LEAST_LEAVING, IMPLAUSIBLE = 0.02, 0.05
+"""Share of large companies that leave a market or an index in a year, at the very least; and the chance below
+which so few departures are no accident."""
+
+FEWEST_TELLING = 5
+"""Instruments below which nobody would be expected to leave."""
 
 
 def implied_dividends(close: Float64, adjusted: Float64, times: Times, symbols: tuple[str, ...]) -> Float64:
@@ -83,6 +91,51 @@ def departures(close: Float64, times: Times) -> Ints:
     _, session = np.unique(times.astype("datetime64[D]"), return_inverse=True)
     is_gone = is_traded.any(axis=0) & (session[-1] - session[last] >= GONE_AFTER_SESSIONS)
     return np.where(is_gone, last + 1, -1)
+
+
+def survivorship(close: Float64, times: Times) -> tuple[str, ...]:
+    """Say so where fewer instruments leave than is plausible, for then the data has lost its losers.
+
+    Departures are held against a Poisson law of 2 % for each year of each instrument. Where there is too little history
+    for that, but more than a year, it is enough that none leaves.
+
+    Parameters
+    ----------
+    close : Float64
+        Shape (n_times, n_instruments).
+    times : Times
+        Bar closes (n_times,).
+
+    Returns
+    -------
+    tuple of str
+        One caveat, or none.
+    """
+    from scipy.special import pdtr
+
+    n_gone, n_all = int((departures(close, times) >= 0).sum()), close.shape[1]
+    if n_all < FEWEST_TELLING:
+        return ()
+    years = _instrument_years(close, times)
+    expected = LEAST_LEAVING * years
+    chance = float(pdtr(n_gone, expected))
+    found = f"{n_gone} of {n_all} instruments" if n_gone else "no instrument"
+    said = f"{found} {'leave' if n_gone > 1 else 'leaves'} before the end: {SURVIVORS_ONLY}"
+    if chance < IMPLAUSIBLE:
+        likely = f"a chance of {chance:.1%}" if chance >= 0.0005 else "a chance under 0.1%"
+        return (
+            f"{said} (large companies leave at {LEAST_LEAVING:.0%} a year at the least, so {expected:.1f} would have in "
+            f"{years:.0f} years of instruments; so few have {likely})",
+        )
+    return (said,) if n_gone == 0 and times[-1] - times[0] > np.timedelta64(365, "D") else ()
+
+
+def _instrument_years(close: Float64, times: Times) -> float:
+    is_traded = np.isfinite(close)
+    is_there = is_traded.any(axis=0)
+    first, last = np.argmax(is_traded, axis=0), len(close) - 1 - np.argmax(is_traded[::-1], axis=0)
+    spans = (times[last] - times[first]) / np.timedelta64(1, "D") / 365.25
+    return float(spans[is_there].sum())
 
 
 def delisting_proceeds(close: Float64, times: Times, haircut: float) -> Float64:

@@ -1,6 +1,7 @@
 """How much: from a signal to weights, before limits."""
 
 from dataclasses import dataclass
+from numbers import Integral, Real
 
 import numpy as np
 
@@ -65,7 +66,8 @@ class VolatilityScaled:
     lookback_bars: int = 60
 
     def __post_init__(self) -> None:
-        _require_positive("VolatilityScaled", gross=self.gross, cap=self.cap, lookback_bars=self.lookback_bars)
+        _require_positive("VolatilityScaled", gross=self.gross, cap=self.cap)
+        _require_whole("VolatilityScaled", lookback_bars=self.lookback_bars)
 
     @property
     def lookback(self) -> int:
@@ -104,6 +106,7 @@ class FractionalKelly:
 
     def __post_init__(self) -> None:
         _require_positive("FractionalKelly", fraction=self.fraction, cap=self.cap, gross=self.gross)
+        _require_whole("FractionalKelly", horizon=self.horizon)
 
     @property
     def lookback(self) -> int:
@@ -177,7 +180,13 @@ def _total_returns(close: Float64, split: Float64, dividend: Float64, returns: F
     return n_known
 
 
-def _require_positive(owner: str, **values: float) -> None:
+def _require_positive(owner: str, **values: object) -> None:
     for name, value in values.items():
-        if not value > 0:
-            raise StrategyError(f"{owner} has {name} = {value}", "a number above 0", "correct it")
+        if isinstance(value, bool) or not isinstance(value, Real) or not float(value) > 0:
+            raise StrategyError(f"{owner} has {name} = {value!r}", "a number above 0", "correct it")
+
+
+def _require_whole(owner: str, **values: object) -> None:
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < 1:
+            raise StrategyError(f"{owner} has {name} = {value!r}", "a whole number, 1 or more", "correct it")

@@ -6,9 +6,9 @@ import numpy as np
 
 from quantdesk.domain.arrays import Float64
 from quantdesk.domain.decision import Signal
-from quantdesk.domain.errors import StrategyError
 from quantdesk.domain.forecast import Forecast
 from quantdesk.domain.ports import horizon_of
+from quantdesk.signals.choices import require_numbers, require_whole
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class BestOfBasket:
     minimum: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.n_best < 1:
-            raise StrategyError(f"BestOfBasket picks {self.n_best} instruments", "1 or more", "raise n_best")
+        require_whole("BestOfBasket", horizon=self.horizon, n_best=self.n_best)
+        require_numbers("BestOfBasket", minimum=self.minimum)
 
     def signal(self, forecast: Forecast, held: Float64) -> Signal:
         """Pick the best; what is held plays no part.

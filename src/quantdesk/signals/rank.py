@@ -1,6 +1,7 @@
 """Lean on the best against the worst of the moment."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from quantdesk.domain.decision import Signal
 from quantdesk.domain.errors import StrategyError
 from quantdesk.domain.forecast import Forecast
 from quantdesk.domain.ports import horizon_of
+from quantdesk.signals.choices import require_numbers, require_whole
 
 
 @dataclass(frozen=True)
@@ -17,7 +19,8 @@ class Rank:
 
     Strength grows with the rank's distance from the edge of the share, 1 for the furthest. Equal
     scores share a rank. Where ``long`` equals ``short``, strengths sum to 0: the side that is the
-    heavier because of ties is scaled down. With fewer than two forecasts there is nothing to rank.
+    heavier because of ties is scaled down. With fewer than two forecasts there is nothing to rank, which
+    ``least_instruments`` says before anything is learned.
 
     Parameters
     ----------
@@ -34,7 +37,11 @@ class Rank:
     short: float = 0.2
     keep: float = 0.0
 
+    least_instruments: ClassVar[int] = 2
+
     def __post_init__(self) -> None:
+        require_whole("Rank", horizon=self.horizon)
+        require_numbers("Rank", long=self.long, short=self.short, keep=self.keep)
         if not all(0 <= share <= 1 for share in (self.long, self.short, self.keep)) or self.long + self.short > 1:
             raise StrategyError(
                 f"Rank has long {self.long}, short {self.short}, keep {self.keep}",

@@ -9,6 +9,7 @@ from quantdesk.domain.decision import Signal
 from quantdesk.domain.errors import StrategyError
 from quantdesk.domain.forecast import Forecast
 from quantdesk.domain.ports import horizon_of
+from quantdesk.signals.choices import require_numbers, require_whole
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class Threshold:
     allow_short: bool = False
 
     def __post_init__(self) -> None:
+        require_whole("Threshold", horizon=self.horizon)
+        require_numbers("Threshold", enter=self.enter, leave=self.leave)
         if not 0 < self.leave <= self.enter < 1:
             raise StrategyError(
                 f"Threshold enters at {self.enter} and leaves at {self.leave}",

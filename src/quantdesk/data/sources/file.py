@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from quantdesk.data.columns import Columns, guess_mapping
-from quantdesk.data.events import SURVIVORS_ONLY, delisting_proceeds, departures, implied_dividends
+from quantdesk.data.events import delisting_proceeds, departures, implied_dividends, survivorship
 from quantdesk.data.grid import long_grid
 from quantdesk.data.stamps import read_stamps
 from quantdesk.data.table import Table, read_table
@@ -212,10 +212,9 @@ def _on_grid(panel: Panel, lot: float) -> Panel:
 def _with_departures(panel: Panel, haircut: float) -> Panel:
     close = panel.fields["close"]
     n_gone = int((departures(close, panel.times) >= 0).sum())
+    panel = replace(panel, caveats=(*panel.caveats, *survivorship(close, panel.times)))
     if n_gone == 0 or "delisting" in panel.fields:
-        span = panel.times[-1] - panel.times[0]
-        is_telling = close.shape[1] >= 5 and span > np.timedelta64(365, "D") and n_gone == 0
-        return replace(panel, caveats=(*panel.caveats, SURVIVORS_ONLY)) if is_telling else panel
+        return panel
     caveat = (
         f"{n_gone} of {close.shape[1]} instruments leave before the end: whoever holds them is assumed to be paid "
         f"the last close less {haircut:.0%} (Shumway 1997)"

@@ -7,7 +7,7 @@ import numpy as np
 
 from quantdesk.data.actions import Action, event_fields
 from quantdesk.data.attach import new_york
-from quantdesk.data.events import delisting_proceeds, departures
+from quantdesk.data.events import delisting_proceeds, departures, survivorship
 from quantdesk.data.lean_files import Daily, Factors, Spell, read_daily, read_factors, read_map
 from quantdesk.domain.arrays import Bools, Float64, Times
 from quantdesk.domain.errors import DataError
@@ -59,7 +59,7 @@ class Lean:
         symbols = tuple(life.symbol for life in lives)
         events = event_fields([one for life in lives for one in life.actions()], prices["close"], times, symbols)
         left = departures(prices["close"], times)
-        caveats = [text for life in lives for text in life.caveats]
+        caveats = [*(text for life in lives for text in life.caveats), *survivorship(prices["close"], times)]
         if (left >= 0).any():
             events["delisting"] = delisting_proceeds(prices["close"], times, self.haircut)
             caveats.append(

@@ -68,7 +68,7 @@ def _body(evaluation: Evaluation) -> str:
         record.folds(evaluation),
         record.trades(evaluation.fills, evaluation.track.times),
         record.chance(evaluation),
-        placebo.section(evaluation.evidence.placebos, evaluation.evidence.shuffles),
+        placebo.section(evaluation.evidence.placebos, evaluation.evidence.shuffles, evaluation.performance.sharpe),
         choice.choice(evaluation.evidence),
         choice.rivals(evaluation.evidence.comparison),
         record.receipts(evaluation),
