@@ -10,7 +10,7 @@ from quantdesk.commands import runs
 from quantdesk.domain.errors import DeskError
 from quantdesk.evaluation import verify as verification
 from quantdesk.evaluation.verify import Difference, Verification
-from quantdesk.registry import NO_TWINS, Promotions, Trial, Trials
+from quantdesk.registry import FEW_TWINS, Promotions, Trial, Trials
 
 
 def found(monkeypatch: pytest.MonkeyPatch, *differences: Difference, explanation: tuple[str, ...] = ()) -> None:
@@ -68,8 +68,8 @@ def test_a_run_is_promoted_with_its_reason(home: Path, capsys: pytest.CaptureFix
 
 
 def test_evidence_without_twins_is_promoted_with_its_reason_only(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    judged(home, f"evidence of an edge: x; {NO_TWINS}")
-    with pytest.raises(DeskError, match="no twins of the data were run"):
+    judged(home, f"evidence of an edge: x; {FEW_TWINS}")
+    with pytest.raises(DeskError, match="fewer than 5 twins of the data were run"):
         runs.promote("abc")
     runs.promote("abc", "on a paper account")
-    assert "without twins beside it: on a paper account" in " ".join(capsys.readouterr().out.split())
+    assert "without enough twins beside it: on a paper account" in " ".join(capsys.readouterr().out.split())

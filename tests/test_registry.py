@@ -9,7 +9,7 @@ import pytest
 
 from quantdesk.domain.errors import DeskError, LedgerError
 from quantdesk.evaluation.verdict import HEADLINES
-from quantdesk.registry import NO_TWINS, Promotions, Trial, Trials, environment, fingerprint_code, run_id, tried_on
+from quantdesk.registry import FEW_TWINS, Promotions, Trial, Trials, environment, fingerprint_code, run_id, tried_on
 
 
 def trial(number: int, data: str = "data") -> Trial:
@@ -147,8 +147,8 @@ def test_the_environment_names_python_and_the_packages_that_numbers_depend_on() 
 EVIDENCE = "evidence of an edge: after costs, trials and the market, luck is an unlikely explanation"
 
 
-def judged(home: Path, run: str, verdict: str) -> None:
-    Trials(home).add(Trial("data", f"strategy of {run}", "name", 1.0, verdict, run, "mine"))
+def judged(home: Path, run: str, verdict: str, data_name: str = "mine") -> None:
+    Trials(home).add(Trial("data", f"strategy of {run}", "name", 1.0, verdict, run, data_name))
 
 
 def test_every_headline_of_a_verdict_gives_its_grade_back() -> None:
@@ -178,12 +178,28 @@ def test_a_run_without_evidence_is_not_promoted_without_a_reason(verdict: str, r
 
 
 def test_a_run_with_evidence_but_without_twins_needs_a_reason_that_is_kept(home: Path) -> None:
-    judged(home, "abcdef", f"{EVIDENCE}; {NO_TWINS}")
+    judged(home, "fedcba", f"{EVIDENCE}; no twins of the data were run: --placebo")
+    with pytest.raises(DeskError, match="found: evidence"):
+        Promotions(home).promote("fedcba")
+    judged(home, "abcdef", f"{EVIDENCE}; {FEW_TWINS}")
     with pytest.raises(DeskError, match="--placebo") as raised:
         Promotions(home).promote("abcdef")
     assert "with twins run" in str(raised.value)
     promotion = Promotions(home).promote("abcdef", "on a paper account")
     assert (promotion.grade, promotion.reason) == ("evidence", "on a paper account")
+
+
+@pytest.mark.parametrize("data_name", ["synthetic", "synthetic-ic0.05-seed1"])
+@pytest.mark.parametrize("verdict", [EVIDENCE, "no evidence of an edge: x"])
+def test_a_run_on_a_made_up_market_needs_a_reason_that_is_kept(data_name: str, verdict: str, home: Path) -> None:
+    judged(home, "abcdef", verdict, data_name)
+    with pytest.raises(DeskError) as raised:
+        Promotions(home).promote("abcdef")
+    assert raised.value.what == f"run abcdef of name was made on a made-up market ({data_name})"
+    assert raised.value.expected == "a verdict on real prices"
+    assert "--override" in raised.value.action
+    assert Promotions(home).made() == []
+    assert Promotions(home).promote("abcdef", "on a paper account").reason == "on a paper account"
 
 
 def test_a_reason_overrides_the_verdict_and_is_kept(home: Path) -> None:

@@ -19,8 +19,15 @@ from quantdesk.domain.errors import DeskError, LedgerError
 GRADES = {"weak evidence of an edge": "weak", "evidence of an edge": "evidence"}
 """Grade by the first words of a verdict; any other words are no evidence."""
 
-NO_TWINS = "no twins of the data were run: --placebo"
-"""A verdict that ends so was not held against markets where there is nothing to earn."""
+LEAST_TWINS = 5
+"""With fewer twins a strategy without an edge too often beats them all."""
+
+TWINS_RUN = "twins of the data were run"
+FEW_TWINS = f"fewer than {LEAST_TWINS} {TWINS_RUN}: --placebo {LEAST_TWINS}"
+"""A verdict that says so was not held against enough markets where there is nothing to earn."""
+
+MADE_UP = "synthetic"
+"""The names of made-up markets begin so; what earns there has earned nothing."""
 
 LEAST_REASON = 10
 """Characters of a reason worth keeping."""
@@ -63,8 +70,13 @@ class Trial:
 
     @property
     def is_enough(self) -> bool:
-        """Tell whether it may trade on its verdict alone: evidence, also beside twins without an edge."""
-        return self.grade == "evidence" and not self.verdict.endswith(NO_TWINS)
+        """Tell whether it may trade on its verdict alone: evidence on real prices, also beside twins without an edge."""
+        return self.grade == "evidence" and TWINS_RUN not in self.verdict and not self.is_made_up
+
+    @property
+    def is_made_up(self) -> bool:
+        """Tell whether the market was made up."""
+        return self.data_name.startswith(MADE_UP)
 
 
 @dataclass(frozen=True)
@@ -84,7 +96,7 @@ class Promotion:
     grade : str
         What the run's verdict allowed: ``none``, ``weak`` or ``evidence``.
     reason : str
-        Why it was let out in spite of the verdict; empty where the verdict is evidence.
+        Why it was let out all the same; empty where the verdict was enough.
     at : str
         When, UTC.
     """
@@ -203,7 +215,7 @@ class Promotions:
         run_id : str
             The run, or the beginning of its id.
         reason : str
-            Why, where its verdict is no evidence of an edge, or no twins were run.
+            Why, where its verdict is no evidence of an edge, no twins were run, or the market was made up.
 
         Raises
         ------
@@ -216,11 +228,7 @@ class Promotions:
         trial = made[whole_run_id(run_id, made)]
         reason = reason.strip()
         if not trial.is_enough and len(reason) < LEAST_REASON:
-            raise DeskError(
-                f"run {trial.run_id} of {trial.name} on {trial.data_name} found: {trial.verdict}",
-                "evidence of an edge, with twins run",
-                f"leave it, or pass --override with the reason, {LEAST_REASON} characters or more; it is kept for good",
-            )
+            raise _not_enough(trial)
         self.made()
         override = "" if trial.is_enough else reason
         promotion = Promotion(trial.run_id, trial.strategy, trial.name, trial.data_name, trial.grade, override, _now())
@@ -247,6 +255,16 @@ class Promotions:
         """
         found = [promotion for promotion in self.made() if promotion.strategy == strategy]
         return found[-1] if found else None
+
+
+def _not_enough(trial: Trial) -> DeskError:
+    what = f"run {trial.run_id} of {trial.name} on {trial.data_name} found: {trial.verdict}"
+    expected = "evidence of an edge, with twins run"
+    if trial.is_made_up:
+        what = f"run {trial.run_id} of {trial.name} was made on a made-up market ({trial.data_name})"
+        expected = "a verdict on real prices"
+    action = f"leave it, or pass --override with the reason, {LEAST_REASON} characters or more; it is kept for good"
+    return DeskError(what, expected, action)
 
 
 class _Chain:

@@ -188,12 +188,7 @@ class FittedStrategy:
     def dataset(self, panel: Panel) -> Dataset:
         """Compute what it reads at the panel's last close, and no more."""
         recent = panel.rows(max(0, len(panel.times) - self.lookback), len(panel.times))
-        return datasets.build(recent, self._named, self.strategy.horizons, self.strategy.own_features)
-
-    @property
-    def _named(self) -> tuple[str, ...]:
-        own = {feature.name for feature in self.strategy.own_features}
-        return tuple(name for name in self.feature_names if name not in own)
+        return datasets.build(recent, self.feature_names, self.strategy.horizons, self.strategy.own_features)
 
     def forecast(self, panel: Panel) -> Forecast:
         """Forecast from the panel's last close."""

@@ -152,10 +152,34 @@ def test_lengths_fit_the_history_and_refit_at_most_once_a_year() -> None:
     assert WalkForward.fitting(9000).train_bars == 1260
 
 
-@pytest.mark.parametrize(("n", "train_bars"), [(50, 50), (50, 60), (50, 5)])
+@pytest.mark.parametrize(("n", "train_bars"), [(50, 50), (50, 60), (6, 5)])
 def test_a_history_too_short_is_refused(n: int, train_bars: int) -> None:
     with pytest.raises(DataError, match=f"{n} bars are too few to train on {train_bars}"):
         WalkForward(train_bars, 10).splits(constant(n, 5))
+
+
+@pytest.mark.parametrize("is_expanding", [True, False])
+@pytest.mark.parametrize("embargo_bars", [0, 3])
+def test_a_training_span_that_ends_before_any_label_is_refused_with_the_least_that_would_do(
+    embargo_bars: int, is_expanding: bool
+) -> None:
+    dataset, least = constant(50, 2, 5), 5 + embargo_bars
+    with pytest.raises(DataError, match="a training span of 3 bars leaves no sample whose label ends in it") as raised:
+        WalkForward(3, 10, is_expanding, embargo_bars).splits(dataset)
+    assert raised.value.expected == f"more than {least} bars"
+    assert raised.value.action == "choose more with --train"
+    with pytest.raises(DataError, match=f"a training span of {least} bars"):
+        WalkForward(least, 10, is_expanding, embargo_bars).splits(dataset)
+    assert len(WalkForward(least + 1, 10, is_expanding, embargo_bars).splits(dataset)[0].train) == 1
+
+
+def test_a_history_in_which_no_training_span_would_do_is_too_short() -> None:
+    for n in (4, 26):
+        with pytest.raises(DataError, match=f"{n} bars are too few to train on 3") as raised:
+            WalkForward(3, 10, embargo_bars=5).splits(constant(n, 20))
+        assert raised.value.expected == "more than 26 bars"
+    with pytest.raises(DataError, match="a training span of 3 bars"):
+        WalkForward(3, 10, embargo_bars=5).splits(constant(27, 20))
 
 
 @pytest.mark.parametrize("lengths", [(0, 5, 0), (5, 0, 0), (5, 5, -1)])

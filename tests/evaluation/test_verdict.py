@@ -12,7 +12,7 @@ from quantdesk.evaluation.leaks.echoes import Echo
 from quantdesk.evaluation.outcome import ForecastScores, Performance, Verdict
 from quantdesk.evaluation.significance import Significance
 from quantdesk.evaluation.verdict import CONFIDENCE, HEADLINES, SURVIVORS_ONLY, TOO_GOOD, brought_along, chance, judge
-from quantdesk.registry import NO_TWINS
+from quantdesk.registry import FEW_TWINS
 
 NAN = float("nan")
 PERFORMANCE = Performance(0.10, 0.10, 1.0, 1.5, 2.0, 0.1, 12.0, 0.52, 1000, 252.0)
@@ -220,6 +220,7 @@ def test_a_sharpe_ratio_of_daily_bars_that_no_market_gives_is_no_evidence() -> N
 
 
 def test_evidence_without_twins_says_so_and_with_them_does_not() -> None:
-    assert judged().headline.endswith(NO_TWINS)
-    assert NO_TWINS not in judged(twins=(0.2,)).headline
-    assert NO_TWINS not in judged(net=0.94).headline
+    assert judged().headline.endswith(FEW_TWINS)
+    assert judged(twins=(0.2,) * 4).headline.endswith(FEW_TWINS)
+    assert FEW_TWINS not in judged(twins=(0.2,) * 5).headline
+    assert FEW_TWINS not in judged(net=0.94).headline

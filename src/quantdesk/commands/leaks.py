@@ -45,7 +45,7 @@ def leakcheck(
     if found:
         raise typer.Exit(1)
     if not as_json:
-        for name in outside(checked, panel, seed):
+        for name in outside(checked, panel):
             out.print(f"not checked: {brought_along(name)}")
         out.print(f"no leak found in {strategy} on {data}: what it computes from the data does not change when the future does")
 

@@ -68,11 +68,11 @@ def settings() -> "Settings":
 
 def load(name: str, symbols: str = "") -> "Panel":
     """Load a data set, or some of its instruments, and refuse it where it is impossible."""
-    from quantdesk.data import quality, store
+    from quantdesk.data import events, quality, store
 
     panel = store.load(name, settings().home)
     chosen = chosen_symbols(symbols)
-    return quality.gate(panel.select(chosen) if chosen else panel)
+    return quality.gate(events.chosen(panel, chosen) if chosen else panel)
 
 
 def require_enough(strategy: "Strategy", panel: "Panel") -> None:

@@ -58,12 +58,20 @@ def promote(
     if as_json:
         print_json(vars(promotion))
         return
-    why = f"{_against(promotion.grade)}: {promotion.reason}" if promotion.reason else "its verdict is evidence of an edge"
+    why = (
+        f"{_against(promotion.grade, promotion.data_name)}: {promotion.reason}"
+        if promotion.reason
+        else "its verdict is evidence of an edge"
+    )
     out.print(f"promoted {promotion.name}, run {promotion.run_id} on {promotion.data_name}: {why}")
 
 
-def _against(grade: str) -> str:
-    return "without twins beside it" if grade == "evidence" else f"against its verdict ({grade})"
+def _against(grade: str, data_name: str) -> str:
+    from quantdesk.registry import MADE_UP
+
+    if data_name.startswith(MADE_UP):
+        return "on a made-up market"
+    return "without enough twins beside it" if grade == "evidence" else f"against its verdict ({grade})"
 
 
 def _said(value: "Value") -> str:

@@ -1,10 +1,13 @@
 """Work out dividends and delistings that a price table only implies."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from quantdesk.domain.arrays import Float64, Ints, Times
 from quantdesk.domain.bars import carry_forward
 from quantdesk.domain.errors import DataError
+from quantdesk.domain.panel import Panel
 
 NOISE = 2e-4
 """Implied dividends below this fraction of the price are rounding, not cash."""
@@ -128,6 +131,21 @@ def survivorship(close: Float64, times: Times) -> tuple[str, ...]:
             f"{years:.0f} years of instruments; so few have {likely})",
         )
     return (said,) if n_gone == 0 and times[-1] - times[0] > np.timedelta64(365, "D") else ()
+
+
+def chosen(panel: Panel, symbols: tuple[str, ...]) -> Panel:
+    """Select instruments, and hold their departures against what is plausible anew: one may choose survivors.
+
+    Raises
+    ------
+    DataError
+        If a symbol is not in the panel.
+    """
+    part = panel.select(symbols)
+    if panel.name.startswith("synthetic") or any("survivors only" in caveat for caveat in panel.caveats):
+        return part
+    found = survivorship(part.fields["close"], part.times)
+    return replace(part, caveats=(*part.caveats, *(f"of those chosen, {caveat}" for caveat in found)))
 
 
 def _instrument_years(close: Float64, times: Times) -> float:

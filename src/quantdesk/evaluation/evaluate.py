@@ -96,7 +96,7 @@ def evaluate(
         evidence = replace(evidence, placebos=_placebos(made, plan, tell))
         clock.lap("placebos")
     caveats = panel.caveats + unlisted_runs(plan.home, {run_id, *(trial.run_id for trial in trials)})
-    caveats += tuple(brought_along(name) for name in outside(strategy, panel, plan.seed))
+    caveats += tuple(brought_along(name) for name in outside(strategy, panel))
     caveats += fragile(evidence.robustness)[:MOST_CAVEATS]
     evaluation = _judged(made, plan, run_id, receipt["data"], len(before) + 1, forecast_scores, evidence, caveats)
     if known is None:

@@ -61,7 +61,7 @@ class WalkForward:
         Raises
         ------
         DataError
-            If the history is too short for one.
+            If the history is too short for one, or the training span for the labels.
         """
         n_times = len(dataset)
         found = []
@@ -70,12 +70,24 @@ class WalkForward:
             train = np.arange(0 if self.is_expanding else start - self.train_bars, start)
             found.append(Split(train[_ends_before(dataset, train, test[0] - self.embargo_bars)], test))
         if not found or not len(found[0].train):
-            raise DataError(
-                f"{n_times} bars are too few to train on {self.train_bars} and test after",
-                f"more than {self.train_bars + max(dataset.horizons)} bars",
-                "bring a longer history, or choose fewer training bars (--train)",
-            )
+            raise self._too_short(dataset)
         return found
+
+    def _too_short(self, dataset: Dataset) -> DataError:
+        n_times = len(dataset)
+        # The bars until the first label has ended, and the embargo after it.
+        lost = int(dataset.ends.max(axis=1).min() - dataset.begins[0]) + self.embargo_bars if n_times else 0
+        if n_times > max(self.train_bars, lost + 1):
+            return DataError(
+                f"a training span of {self.train_bars} bars leaves no sample whose label ends in it",
+                f"more than {lost} bars",
+                "choose more with --train",
+            )
+        return DataError(
+            f"{n_times} bars are too few to train on {self.train_bars} and test after",
+            f"more than {max(self.train_bars + max(dataset.horizons), lost + 1)} bars",
+            "bring a longer history, or choose fewer training bars (--train)",
+        )
 
 
 @dataclass(frozen=True)

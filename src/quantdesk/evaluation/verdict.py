@@ -9,7 +9,7 @@ from quantdesk.evaluation.evidence import Evidence, Placebos, Selection
 from quantdesk.evaluation.leaks.echoes import Echo
 from quantdesk.evaluation.outcome import ForecastScores, Performance, Verdict
 from quantdesk.evaluation.significance import Significance
-from quantdesk.registry import NO_TWINS
+from quantdesk.registry import FEW_TWINS, LEAST_TWINS
 
 CONFIDENCE = 0.95
 """A deflated Sharpe ratio at or above this counts as evidence."""
@@ -85,8 +85,8 @@ def judge(
     grade, why = _grade(performance, net, alpha, baselines, evidence, caveats, doubts)
     if grade != "none" and not doubts and baselines[best].sharpe > performance.sharpe and best not in PASSIVE:
         why += f"; the simpler {best} model does as well"
-    if grade == "evidence" and evidence.placebos is None:
-        why += f"; {NO_TWINS}"
+    if grade == "evidence" and (evidence.placebos is None or len(evidence.placebos.sharpes) < LEAST_TWINS):
+        why += f"; {FEW_TWINS}"
     reasons = (
         *(f"{doubt[0].upper()}{doubt[1:]}." for doubt in doubts),
         _luck(net),

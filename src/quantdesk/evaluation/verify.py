@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from quantdesk import registry
-from quantdesk.data import quality, store
+from quantdesk.data import events, quality, store
 from quantdesk.domain.errors import DataError, LedgerError, StrategyError
 from quantdesk.domain.panel import Panel
 from quantdesk.domain.progress import Tell, silent
@@ -138,7 +138,7 @@ def _panel(receipt: Receipt, home: Path) -> Panel:
         return quality.gate(panel)
     # An instrument that is gone is part of what there is to tell.
     still = tuple(symbol for symbol in receipt.symbols if symbol in panel.symbols)
-    return quality.gate(panel.select(still or receipt.symbols))
+    return quality.gate(events.chosen(panel, still or receipt.symbols))
 
 
 def _known(receipt: Receipt, home: Path) -> list[Trial]:
