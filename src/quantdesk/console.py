@@ -4,7 +4,7 @@ import math
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -39,13 +39,8 @@ def progress(is_quiet: bool) -> "Iterator[Tell]":
 
     In a terminal it is a bar, unless ``is_quiet``; elsewhere, as in a log file, a line where a stage begins.
     """
-    if err.is_terminal:
-        with _bar(is_quiet) as tell, telling(tell):
-            yield tell
-    else:
-        tell = _lines()
-        with telling(tell):
-            yield tell
+    with _bar(is_quiet) if err.is_terminal else nullcontext(_lines()) as tell, telling(tell):
+        yield tell
 
 
 @contextmanager

@@ -94,6 +94,11 @@ def test_what_is_computed_a_calendar_and_a_sector_are_not_named(market: Panel) -
     assert outside(load("linear", Path()), market) == ()
 
 
+def test_a_feature_that_the_data_cannot_give_is_passed_over(market: Panel) -> None:
+    lacking = Feature("own_sales", lambda bars: bars.facts["sales"] * TABLE, 1, "mine", ("sales",))
+    assert outside(replace(load("linear", Path()), own_features=(lacking,)), market) == ()
+
+
 @pytest.mark.parametrize("features", [("own_body", "return_5"), ("return_5", "own_body"), ("return_5",)])
 def test_own_features_are_read_in_one_order_when_learning_and_when_deciding(market: Panel, features: tuple[str, ...]) -> None:
     own = Feature("own_body", lambda bars: bars.close / bars.open - 1.0, 1, "mine", ("open", "close"))

@@ -1,9 +1,7 @@
 """Commands that try many things at once: sweep."""
 
-import itertools
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
@@ -102,22 +100,17 @@ def _rules(name: str, given: list[str], side: str) -> "tuple[list[Rule], list[Le
     if n_rules > MOST_RULES:
         raise SettingsError(f"{n_rules:,} combinations of {', '.join(values)}", f"at most {MOST_RULES:,}", "try fewer values")
     kind = getattr(rules, "".join(part.capitalize() for part in name.split("_")))
-    made, left_out = _made(kind, {**values, "side": [side]})
+    made, refused = rules.sifted(kind, **values, side=[side])
     if not made:
         tried = ", ".join(f"{key}={asked[key]}" for key in values)
         raise SettingsError(f"no rule comes of {tried}", "positive numbers that fit, as fast below slow", "correct them")
-    return made, left_out
+    return made, _reasons(refused)
 
 
-def _made(kind: "Callable[..., Rule]", values: dict[str, Iterable[object]]) -> "tuple[list[Rule], list[LeftOut]]":
-    made, refused = [], []
-    for numbers in itertools.product(*values.values()):
-        try:
-            made.append(kind(**dict(zip(values, numbers, strict=True))))
-        except StrategyError as error:
-            refused.append((error.expected, error.what))
-    counts, first = Counter(expected for expected, _ in refused), dict(reversed(refused))
-    return made, [LeftOut(n, first[expected], expected) for expected, n in counts.items()]
+def _reasons(refused: list[StrategyError]) -> list[LeftOut]:
+    counts = Counter(error.expected for error in refused)
+    first = {error.expected: error.what for error in reversed(refused)}
+    return [LeftOut(n, first[expected], expected) for expected, n in counts.items()]
 
 
 def _pair(name: str, text: str) -> tuple[str, str]:

@@ -81,7 +81,7 @@ def evaluate(
     run_id = registry.run_id(**receipt)
     trials = Trials(plan.home).made() if known is None else known
     # Folds are the same and the first twins too, however many twins are asked for.
-    common = registry.run_id(**_receipt(strategy, panel, replace(plan, n_placebos=0)))
+    common = registry.run_id(**(receipt | {"settings": _digest(panel, replace(plan, n_placebos=0))}))
     kept = plan.home / "kept" / common if known is None else None
     plan = replace(plan, compute=replace(plan.compute, kept=kept))
     with _resumable(kept):
@@ -211,16 +211,20 @@ def scores_at(horizon: int, scores: tuple[ForecastScores, ...]) -> ForecastScore
 
 
 def _receipt(strategy: Strategy, panel: Panel, plan: Plan) -> dict[str, str]:
-    walk = plan.walk(len(panel.times))
-    chosen = {**asdict(walk), **asdict(plan.costs), "capital": plan.capital, "n_placebos": plan.n_placebos}
     return {
         "data": panel.fingerprint(),
         "strategy": strategy.fingerprint(),
         "code": registry.fingerprint_code(Path(__file__).parents[1]),
-        "settings": hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:16],
+        "settings": _digest(panel, plan),
         "environment": json.dumps(registry.environment()),
         "seed": str(plan.seed),
     }
+
+
+def _digest(panel: Panel, plan: Plan) -> str:
+    walk = plan.walk(len(panel.times))
+    chosen = {**asdict(walk), **asdict(plan.costs), "capital": plan.capital, "n_placebos": plan.n_placebos}
+    return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _trial(strategy: Strategy, evaluation: Evaluation) -> Trial:

@@ -150,14 +150,11 @@ def brought_along(feature: str) -> str:
 
 
 def _capped(caveats: tuple[str, ...]) -> str:
-    said = "\n".join(caveats)
-    if SURVIVORS_ONLY in said:
-        return "the data holds survivors only, which flatters what it held"
-    return (
-        "it rests on values from outside the data, and when they became known cannot be checked"
-        if BROUGHT_ALONG in said
-        else ""
-    )
+    caps = {
+        SURVIVORS_ONLY: "the data holds survivors only, which flatters what it held",
+        BROUGHT_ALONG: "it rests on values from outside the data, and when they became known cannot be checked",
+    }
+    return next((why for words, why in caps.items() if any(words in caveat for caveat in caveats)), "")
 
 
 def _short_of(is_deflated: bool, beats_holding: bool, placebos: Placebos | None) -> str:

@@ -281,13 +281,18 @@ def grid(rule: Callable[..., Made], **values: Iterable[object]) -> list[Made]:
     >>> grid(Crossover, fast=[5, 20], slow=[10, 30])[-1]
     Crossover(fast=20, slow=30, side='long')
     """
-    made = []
+    return sifted(rule, **values)[0]
+
+
+def sifted(rule: Callable[..., Made], **values: Iterable[object]) -> tuple[list[Made], list[StrategyError]]:
+    """Make a rule of each combination of values as ``grid`` does, and say why the rule refused the others."""
+    made, refused = [], []
     for combination in itertools.product(*values.values()):
         try:
             made.append(rule(**dict(zip(values, combination, strict=True))))
-        except StrategyError:
-            continue
-    return made
+        except StrategyError as error:
+            refused.append(error)
+    return made, refused
 
 
 def lookback_of(rule: Rule) -> int:

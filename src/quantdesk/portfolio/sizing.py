@@ -1,14 +1,13 @@
 """How much: from a signal to weights, before limits."""
 
 from dataclasses import dataclass
-from numbers import Integral, Real
 
 import numpy as np
 
 from quantdesk.domain.arrays import Float64
+from quantdesk.domain.choices import require_positive, require_whole
 from quantdesk.domain.compiled import compiled
 from quantdesk.domain.decision import Signal
-from quantdesk.domain.errors import StrategyError
 from quantdesk.domain.forecast import Forecast
 from quantdesk.domain.panel import Panel
 from quantdesk.domain.ports import horizon_of
@@ -33,7 +32,7 @@ class Equal:
     gross: float = 1.0
 
     def __post_init__(self) -> None:
-        _require_positive("Equal", gross=self.gross)
+        require_positive("Equal", gross=self.gross)
 
     @property
     def lookback(self) -> int:
@@ -66,8 +65,8 @@ class VolatilityScaled:
     lookback_bars: int = 60
 
     def __post_init__(self) -> None:
-        _require_positive("VolatilityScaled", gross=self.gross, cap=self.cap)
-        _require_whole("VolatilityScaled", lookback_bars=self.lookback_bars)
+        require_positive("VolatilityScaled", gross=self.gross, cap=self.cap)
+        require_whole("VolatilityScaled", lookback_bars=self.lookback_bars)
 
     @property
     def lookback(self) -> int:
@@ -105,8 +104,8 @@ class FractionalKelly:
     gross: float = 1.0
 
     def __post_init__(self) -> None:
-        _require_positive("FractionalKelly", fraction=self.fraction, cap=self.cap, gross=self.gross)
-        _require_whole("FractionalKelly", horizon=self.horizon)
+        require_positive("FractionalKelly", fraction=self.fraction, cap=self.cap, gross=self.gross)
+        require_whole("FractionalKelly", horizon=self.horizon)
 
     @property
     def lookback(self) -> int:
@@ -178,15 +177,3 @@ def _total_returns(close: Float64, split: Float64, dividend: Float64, returns: F
                 n_known += 1
             before, growth = close[t], 1.0
     return n_known
-
-
-def _require_positive(owner: str, **values: object) -> None:
-    for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, Real) or not float(value) > 0:
-            raise StrategyError(f"{owner} has {name} = {value!r}", "a number above 0", "correct it")
-
-
-def _require_whole(owner: str, **values: object) -> None:
-    for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < 1:
-            raise StrategyError(f"{owner} has {name} = {value!r}", "a whole number, 1 or more", "correct it")

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from quantdesk.domain.arrays import Bools, Float64
+from quantdesk.domain.choices import require_numbers, require_whole
 from quantdesk.domain.decision import Signal
 from quantdesk.domain.errors import StrategyError
 from quantdesk.domain.forecast import Forecast
 from quantdesk.domain.ports import horizon_of
-from quantdesk.signals.choices import require_numbers, require_whole
 
 
 @dataclass(frozen=True)

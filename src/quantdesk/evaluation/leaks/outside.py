@@ -11,6 +11,7 @@ import numpy as np
 
 from quantdesk.domain.arrays import Bools, Float32
 from quantdesk.domain.panel import Panel
+from quantdesk.features.surroundings import fields_of
 from quantdesk.strategy import Strategy
 
 FEW = 16
@@ -39,10 +40,11 @@ def outside(strategy: Strategy, panel: Panel) -> tuple[str, ...]:
     panel : Panel
         The data as it would be evaluated on.
     """
-    own = strategy.own_features
+    fields = fields_of(panel)
+    own = tuple(feature for feature in strategy.own_features if set(feature.needs) <= fields)
     if not own:
         return ()
-    alone = replace(strategy, features=tuple(feature.name for feature in own))
+    alone = replace(strategy, features=tuple(feature.name for feature in own), own_features=own)
     real, other = (alone.dataset(each) for each in (panel, _rolled(panel)))
     columns = {name: place for place, name in enumerate(real.feature_names)}
     deaf = {

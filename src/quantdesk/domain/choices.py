@@ -1,4 +1,4 @@
-"""Refuse choices of the wrong kind at the moment a rule is written down."""
+"""Refuse choices of the wrong kind at the moment they are written down."""
 
 from numbers import Integral, Real
 
@@ -16,6 +16,19 @@ def require_numbers(owner: str, **values: object) -> None:
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, Real) or value != value:
             raise StrategyError(f"{owner} has {name} = {value!r}", "a number", "correct it")
+
+
+def require_positive(owner: str, **values: object) -> None:
+    """Refuse what is not a number above 0.
+
+    Raises
+    ------
+    StrategyError
+        Naming the choice and its owner.
+    """
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, Real) or not float(value) > 0:
+            raise StrategyError(f"{owner} has {name} = {value!r}", "a number above 0", "correct it")
 
 
 def require_whole(owner: str, **values: object) -> None:
